@@ -1,0 +1,1 @@
+"""Pack and verify: one WACZ file that holds everything."""

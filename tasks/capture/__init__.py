@@ -1,0 +1,1 @@
+"""Capture: one visit to one URL, byte for byte."""

@@ -1,0 +1,1 @@
+"""Clean: strip clutter from a copy of the page and account for every removal."""

@@ -1,0 +1,264 @@
+"""The frozen records that cross stage borders.
+
+Digests are always "sha256:<64 lower-case hex>", times aware UTC, sizes bytes, durations seconds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO, Generic, NewType, Protocol, TypeVar
+
+__all__ = [
+    "Article",
+    "Body",
+    "Bundle",
+    "BundleRef",
+    "Capture",
+    "Digest",
+    "Exchange",
+    "Metadata",
+    "PageText",
+    "Problem",
+    "Removal",
+    "Sourced",
+    "Tls",
+    "Verdict",
+    "VerdictKind",
+    "count_words",
+]
+
+Digest = NewType("Digest", str)
+T = TypeVar("T")
+
+
+# ------------------------------------------------------------------ capture
+class Body(Protocol):
+    """A message body as it came over the wire, kept in memory or on disk."""
+
+    size: int
+
+    def open(self) -> BinaryIO:
+        """A reader at the first byte; readers of one body share a position, so one at a time."""
+
+    def close(self) -> None:
+        """Give the memory or the file back; twice is fine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The TLS session of an exchange."""
+
+    version: str
+    cipher: str
+    certificate_sha256: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One HTTP request and its response, bytes as they went over the wire."""
+
+    url: str
+    started_at: datetime
+    request: bytes
+    response_head: bytes  # final status line up to and including the empty line
+    body: Body  # after the head, transfer coding (chunk framing) and content coding kept
+    status: int
+    headers: tuple[tuple[str, str], ...]  # names lower-case, latin-1, in order, folds joined
+    ip: str
+    block_digest: Digest  # response_head + body
+    payload_digest: Digest  # entity body: chunk framing removed, content coding kept
+    payload_size: int
+    chunked: bool = False
+    truncated: str = ""  # "", or WARC-Truncated's length, time, disconnect
+    interim: tuple[bytes, ...] = ()  # heads of 1xx answers before the final one
+    flags: tuple[str, ...] = ()  # oddities kept for the record: obs-fold, extra-bytes, …
+    tls: Tls | None = None
+    first_byte_s: float = 0.0
+    elapsed_s: float = 0.0
+
+    def header(self, name: str) -> str:
+        """The last value of a header, or the empty string."""
+        return next((value for key, value in reversed(self.headers) if key == name.lower()), "")
+
+    def header_values(self, name: str) -> Iterator[str]:
+        """Every value of a header, in order."""
+        return (value for key, value in self.headers if key == name.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One visit to one URL: its exchanges in order, redirects first, the page last."""
+
+    url: str
+    exchanges: tuple[Exchange, ...]
+    user_agent: str
+    mode: str = "page"
+
+    @property
+    def page(self) -> Exchange:
+        """The exchange that holds the page itself."""
+        return self.exchanges[-1]
+
+    @property
+    def final_url(self) -> str:
+        """The URL that answered with the page."""
+        return self.page.url
+
+    @property
+    def started_at(self) -> datetime:
+        """When the first request went out."""
+        return self.exchanges[0].started_at
+
+    def close(self) -> None:
+        """Give all bodies back."""
+        for exchange in self.exchanges:
+            exchange.body.close()
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """The page's payload, content coding removed and decoded to text."""
+
+    media_type: str  # lower-case essence; sniffed where the header is missing
+    text: str | None  # None where the payload is no HTML, or could not be decoded
+    charset: str = ""
+    charset_source: str = ""  # bom, http, meta, valid-utf-8, detected, fallback; "-overridden" appended
+    flags: tuple[str, ...] = ()  # decoded-over-limit, decode-error, decode-truncated, content-encoding-lie, …
+
+
+class VerdictKind(StrEnum):
+    """What a capture is. OK and PARTIAL are good: exit 0, may become the newest version."""
+
+    OK = "ok"
+    PARTIAL = "partial"
+    CUT = "cut"
+    BLOCKED = "blocked"
+    PAYWALL = "paywall"
+    LOGIN = "login"
+    CONSENT = "consent"
+    SOFT404 = "soft404"
+    THIN = "thin"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a capture is worth, with reasons such as `status-404` or `truncated-length`."""
+
+    kind: VerdictKind
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether this may become the newest version."""
+        return self.kind in (VerdictKind.OK, VerdictKind.PARTIAL)
+
+
+# ------------------------------------------------------------------ clean
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """One node, or one run of text, taken out of the copy."""
+
+    concept: str  # promo, related, share, comments, ads, consent, paywall, navigation, author-box, widget, hidden, boilerplate
+    rule: str  # the rule's id, or "score" where the main-content choice left it out
+    why: str  # the rule's reason, or the score with what led to it
+    path: str  # where it stood: /html[1]/body[1]/div[3]/p[2]
+    text: str  # every text node of it, white space folded
+    chars: int  # visible characters (white space not counted) of its text nodes
+    digest: Digest  # of its text nodes as parsed, joined, UTF-8
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """The cleaned copy and the ledger of what was taken out."""
+
+    html: str
+    markdown: str
+    text: str
+    removals: tuple[Removal, ...]
+    page_chars: int  # visible characters of the page = kept_chars + sum of the removals' chars
+    kept_chars: int
+    parser: str = "lxml"  # or "bs4-lxml" where libxml2 cut the page at its depth limit
+
+    @property
+    def words(self) -> int:
+        """Words of the clean text; CJK characters count one for two."""
+        return count_words(self.text)
+
+
+def count_words(text: str) -> int:
+    """Words as readers count them: runs between white space; CJK characters count half a word each."""
+    cjk = sum(1 for char in text if "\u3040" <= char < "\ud7b0") if not text.isascii() else 0
+    return len(text.split()) + cjk // 2
+
+
+# ------------------------------------------------------------------ describe
+@dataclass(frozen=True, slots=True)
+class Sourced(Generic[T]):
+    """A value and where on the page it came from, such as `json-ld:headline` or `meta:og:title`."""
+
+    value: T
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What the page says of itself, each field with its source; None where nothing was found.
+
+    `published` and `modified` are ISO 8601 with the offset the page gave, or a bare date; `url` and `image` absolute.
+    """
+
+    title: Sourced[str] | None = None
+    authors: Sourced[tuple[str, ...]] | None = None
+    published: Sourced[str] | None = None
+    modified: Sourced[str] | None = None
+    site: Sourced[str] | None = None
+    canonical_url: Sourced[str] | None = None
+    language: Sourced[str] | None = None
+    description: Sourced[str] | None = None
+    section: Sourced[str] | None = None
+    tags: Sourced[tuple[str, ...]] | None = None
+    image: Sourced[str] | None = None
+
+
+# ------------------------------------------------------------------ verify
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding of verify: a stable code, the place, what was expected and what was found."""
+
+    code: str
+    place: str  # member, member@offset, or member:line
+    expected: str = ""
+    found: str = ""
+    severity: str = "error"  # or "unverifiable": neither proven sound nor proven broken
+
+    def __str__(self) -> str:
+        """One line for people."""
+        detail = f": expected {self.expected}, found {self.found}" if self.expected or self.found else ""
+        return f"{self.severity} {self.code} at {self.place}{detail}"
+
+
+# ------------------------------------------------------------------ pack, store
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A packed WACZ on disk with the manifest that will commit it."""
+
+    id: str  # <yyyymmddhhmmss>-<first 16 hex of sha256>
+    path: Path
+    sha256: Digest
+    size: int
+    manifest: bytes  # canonical JSON, see tasks/bundle/FORMAT.md
+
+
+@dataclass(frozen=True, slots=True)
+class BundleRef:
+    """A bundle as the store acknowledged it."""
+
+    id: str
+    key: str  # of the WACZ, below the store's prefix
+    sha256: Digest
+    size: int
+    created: bool  # False: the very same bundle was there already

@@ -1,0 +1,169 @@
+"""Settings: config files and environment in, one frozen record out; the defaults exist once, in config/settings.toml."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_args
+
+from tasks import __version__
+from tasks.errors import SettingsError
+
+__all__ = ["Settings", "config_dirs", "load_settings"]
+
+_INSTALLED = Path(__file__).parent / "_config"  # in a wheel
+_CHECKOUT = Path(__file__).parent.parent / "config"  # in a checkout
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting; meaning, unit and default of each stand in config/settings.toml."""
+
+    store: str
+    s3_endpoint: str
+    s3_region: str
+    s3_addressing: str
+    store_timeout_s: float
+    store_total_s: float
+    allow: tuple[str, ...]
+    ports: tuple[int, ...]
+    user_agent: str
+    contact: str
+    accept_language: str
+    connect_timeout_s: float
+    idle_timeout_s: float
+    total_timeout_s: float
+    max_header_bytes: int
+    max_body_bytes: int
+    max_decoded_bytes: int
+    max_redirects: int
+    thin_words: int
+    workers: int
+    per_host: int
+    attempts: int
+    retry_wait_s: float
+    robots: str
+
+    @property
+    def agent(self) -> str:
+        """The User-Agent header that goes out."""
+        contact = f" (+{self.contact})" if self.contact else ""
+        return self.user_agent or f"Tearsheet/{__version__}{contact}"
+
+
+_CHOICES = {"s3_addressing": ("path", "virtual"), "robots": ("obey", "report", "ignore")}
+_MINIMUM = {"ports": 1, "max_redirects": 0, "thin_words": 0, "retry_wait_s": 0}
+_AT_LEAST_ONE = ("workers", "per_host", "attempts")
+_PAIR = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
+
+
+def config_dirs(config: str | Path | None = None, environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
+    """Folders that hold configuration, the weakest first: ours, then the user's one where there is any.
+
+    The user's is the first of `config` (--config), TEARSHEET_CONFIG and ./config that is given or exists.
+    """
+    ours = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
+    named = config or environ.get("TEARSHEET_CONFIG")
+    if named and not Path(named).is_dir():
+        raise SettingsError("no such folder", where=str(named), remedy="Name a folder that holds settings.toml")
+    theirs = Path(named) if named else Path("config")
+    if theirs.is_dir() and theirs.resolve() != ours.resolve():
+        return ours, theirs
+    return (ours,)
+
+
+def load_settings(
+    config: str | Path | None = None, environ: Mapping[str, str] = os.environ, **flags: Any
+) -> Settings:
+    """Settings from the files, then the environment (TEARSHEET_<KEY>), then `flags` that are not None.
+
+    Raises SettingsError with file, line and key for anything unknown, mistyped or out of range.
+    """
+    values: dict[str, Any] = {}
+    for folder in config_dirs(config, environ):
+        values |= _read(folder / "settings.toml")
+    for item in fields(Settings):
+        name = f"TEARSHEET_{item.name.upper()}"
+        if name in environ:
+            values[item.name] = _checked(item.name, _from_text(item.name, environ[name], name), name)
+    for key, value in flags.items():
+        if value is not None:
+            values[key] = _checked(key, value, f"--{key.replace('_', '-')}")
+    missing = [item.name for item in fields(Settings) if item.name not in values]
+    if missing:
+        raise SettingsError(f"no value for {', '.join(missing)}", where="settings.toml", remedy="Reinstall Tearsheet")
+    return Settings(**values)
+
+
+_KINDS: dict[str, Any] = {item.name: item.type for item in fields(Settings)}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    text = path.read_text(encoding="utf-8")
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"line (\d+)", str(error))
+        raise SettingsError(
+            f"not TOML: {error}", where=f"{path}:{line[1] if line else 1}", remedy="Correct that line"
+        ) from None
+    return {key: _checked(key, value, f"{path}:{_line_of(key, text)}") for key, value in table.items()}
+
+
+def _line_of(key: str, text: str) -> int:
+    match = re.search(rf"^\s*(?:\[\s*)?[\"']?{re.escape(key)}\b", text, re.M)
+    return text.count("\n", 0, match.start()) + 1 if match else 1
+
+
+def _from_text(key: str, text: str, where: str) -> Any:
+    kind = _KINDS[key]
+    try:
+        if kind in (int, float):
+            return kind(text)
+        if kind is not str:
+            inner = get_args(kind)[0]
+            return [inner(part.strip()) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise SettingsError(f"{key} is not a number: {text!r}", where=where, remedy="Give a number") from None
+    return text
+
+
+def _checked(key: str, value: Any, where: str) -> Any:
+    """`value` in its type, or SettingsError."""
+    if key not in _KINDS:
+        raise SettingsError(
+            f"unknown key {key!r}", where=where, remedy="config/settings.toml of Tearsheet lists every key"
+        )
+    kind = _KINDS[key]
+    if kind is float and type(value) is int:
+        value = float(value)
+    if kind not in (int, float, str):
+        inner = get_args(kind)[0]
+        if not isinstance(value, list | tuple) or not all(type(part) is inner for part in value):
+            raise SettingsError(f"{key} is not a list of {inner.__name__}", where=where, remedy="Write [a, b]")
+        value = tuple(value)
+    elif type(value) is not kind:
+        raise SettingsError(
+            f"{key} is {type(value).__name__}, {kind.__name__} wanted", where=where, remedy="Correct the value"
+        )
+    _check_range(key, value, where)
+    return value
+
+
+def _check_range(key: str, value: Any, where: str) -> None:
+    if key in _CHOICES and value not in _CHOICES[key]:
+        raise SettingsError(f"{key} is {value!r}", where=where, remedy=f"Choose one of {', '.join(_CHOICES[key])}")
+    if key == "allow":
+        for pair in value:
+            match = _PAIR.fullmatch(pair)
+            if not match or not 0 < int(match[2]) < 65536:
+                raise SettingsError(f"allow has {pair!r}", where=where, remedy="Write exact host:port pairs")
+    if key == "ports" and not all(0 < port < 65536 for port in value):
+        raise SettingsError(f"ports has {value!r}", where=where, remedy="Ports are 1 to 65535")
+    low = _MINIMUM.get(key, 1 if key in _AT_LEAST_ONE else 0)
+    if isinstance(value, int | float) and (value < low or (value == 0 and key not in _MINIMUM)):
+        raise SettingsError(f"{key} is {value}", where=where, remedy="Give a larger number")

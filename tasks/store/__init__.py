@@ -1,0 +1,1 @@
+"""Where bundles live: a folder or an S3 bucket."""
