@@ -161,7 +161,7 @@ class Verdict:
 class Removal:
     """One node, or one run of text, taken out of the copy."""
 
-    concept: str  # promo, related, share, comments, ads, consent, paywall, navigation, author-box, widget, hidden, boilerplate
+    concept: str  # promo, related, share, comments, ads, consent, paywall, navigation, author-box, widget, …
     rule: str  # the rule's id, or "score" where the main-content choice left it out
     why: str  # the rule's reason, or the score with what led to it
     path: str  # where it stood: /html[1]/body[1]/div[3]/p[2]

@@ -1,4 +1,4 @@
-"""Settings: config files and environment in, one frozen record out; the defaults exist once, in config/settings.toml."""
+"""Settings: config files and environment in, one frozen record out; defaults exist once, in config/settings.toml."""
 
 import os
 import re
@@ -74,9 +74,7 @@ def config_dirs(config: str | Path | None = None, environ: Mapping[str, str] = o
     return (ours,)
 
 
-def load_settings(
-    config: str | Path | None = None, environ: Mapping[str, str] = os.environ, **flags: Any
-) -> Settings:
+def load_settings(config: str | Path | None = None, environ: Mapping[str, str] = os.environ, **flags: Any) -> Settings:
     """Settings from the files, then the environment (TEARSHEET_<KEY>), then `flags` that are not None.
 
     Raises SettingsError with file, line and key for anything unknown, mistyped or out of range.
