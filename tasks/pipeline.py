@@ -1,0 +1,309 @@
+"""The order of the stages, once: from a URL to a stored bundle and back. Read this file first.
+
+URL → capture → clean → pack → verify → store, and back: find → fetch → verify → extract. The stages know nothing
+of each other; what needs two of them is composed here. How a stage is run is a parameter (`Run`): plainly, with
+retries, or as a Prefect task (tasks/steps.py).
+"""
+
+import contextlib
+import random
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from tasks import __version__
+from tasks.bundle.pack import pack_bundle
+from tasks.bundle.verify import is_sound, verify_file
+from tasks.capture.decode import read_page
+from tasks.capture.fetch import Recorder
+from tasks.capture.verdict import judge
+from tasks.clean import RuleSet, clean_page, load_rules, parse_tree
+from tasks.errors import FixityError, TearsheetError, TransientError
+from tasks.metadata import describe
+from tasks.records import Article, Bundle, BundleRef, Capture, Metadata, PageText, Problem, Verdict
+from tasks.settings import Settings
+from tasks.store import Store, open_store
+
+__all__ = ["Outcome", "Plainly", "Reading", "Run", "Tools", "archive_page", "archive_pages", "open_tools"]
+
+R = TypeVar("R")
+
+
+class Run(Protocol):
+    """How a stage is run: call it, with whatever retries, log and tracking belong around it."""
+
+    def __call__(self, stage: Callable[..., R], *args: Any) -> R:
+        """The stage's result; its error when it gave up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the stages work with; open_tools makes it and clears it up."""
+
+    settings: Settings
+    recorder: Recorder
+    rules: RuleSet
+    store: Store
+    workspace: Path  # bundles stand here until the store has them
+
+
+@contextlib.contextmanager
+def open_tools(settings: Settings, rule_dirs: Iterable[Path], *, resolver: Any = None) -> Iterator[Tools]:
+    """The tools for one command or flow run; connections and temporary files are gone afterwards."""
+    rules = load_rules(tuple(rule_dirs))
+    store = open_store(settings.store, settings)
+    with (
+        Recorder(settings, resolver=resolver) as recorder,
+        tempfile.TemporaryDirectory(prefix="tearsheet-") as workspace,
+    ):
+        yield Tools(settings, recorder, rules, store, Path(workspace))
+
+
+# ------------------------------------------------------------------ stages
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the page says: its text, article, metadata and what the capture is worth."""
+
+    page: PageText
+    article: Article | None
+    metadata: Metadata
+    verdict: Verdict
+
+
+def capture_stage(url: str, tools: Tools) -> Capture:
+    """One visit to `url`, redirects followed."""
+    return tools.recorder.capture(url)
+
+
+def clean_stage(capture: Capture, tools: Tools) -> Reading:
+    """The page decoded, cleaned, described and judged."""
+    settings = tools.settings
+    page = read_page(capture.page, settings.max_decoded_bytes)
+    article, metadata = None, Metadata()
+    if page.text is not None:
+        article, metadata = read_article(page.text, url=capture.final_url, rules=tools.rules, headers=capture.page.headers)
+    verdict = judge(capture, page, article.words if article else None, settings.thin_words)
+    return Reading(page, article, metadata, verdict)
+
+
+def read_article(
+    html: str, *, url: str, rules: RuleSet, headers: Iterable[tuple[str, str]] = ()
+) -> tuple[Article, Metadata]:
+    """Article and metadata of one page, parsed once."""
+    tree = parse_tree(html)
+    metadata = describe(tree.root, url=url, headers=dict(headers)) if tree.root is not None else Metadata()
+    return clean_page(html, url=url, rules=rules, tree=tree), metadata
+
+
+def pack_stage(capture: Capture, reading: Reading, tools: Tools) -> Bundle:
+    """The bundle on disk, in the workspace."""
+    return pack_bundle(
+        tools.workspace,
+        capture=capture,
+        page=reading.page,
+        verdict=reading.verdict,
+        article=reading.article,
+        metadata=reading.metadata,
+        provenance=_provenance(tools),
+    )
+
+
+def _provenance(tools: Tools) -> Mapping[str, Any]:
+    """What decided the bundle besides the capture itself; nothing here may change from run to run."""
+    settings = asdict(tools.settings)
+    kept = ("max_body_bytes", "max_decoded_bytes", "max_header_bytes", "max_redirects", "thin_words", "contact")
+    return {
+        "software": f"tearsheet/{__version__}",
+        "rules": tools.rules.digest,
+        "settings": {key: settings[key] for key in kept},
+    }
+
+
+def verify_stage(bundle: Bundle) -> tuple[Problem, ...]:
+    """Every problem of the packed bundle; it is not stored if there is one."""
+    return verify_file(bundle.path)
+
+
+def store_stage(bundle: Bundle, tools: Tools) -> BundleRef:
+    """The bundle committed to the store and read back; the local copy goes."""
+    ref = tools.store.put_bundle(bundle)
+    bundle.path.unlink(missing_ok=True)
+    return ref
+
+
+# ------------------------------------------------------------------ one page
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one URL."""
+
+    url: str
+    final_url: str = ""
+    verdict: Verdict | None = None
+    ref: BundleRef | None = None
+    title: str = ""
+    words: int = 0
+    text: str = ""
+    removed: Mapping[str, int] = field(default_factory=dict)  # concept → characters
+    problems: tuple[Problem, ...] = ()
+    elapsed_s: float = 0.0
+    error: TearsheetError | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether the page is stored with a good verdict."""
+        return self.ref is not None and self.verdict is not None and self.verdict.good
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields of `archive --json`; `version` and `requisites` are null until something fills them."""
+        ref, verdict, error = self.ref, self.verdict, self.error
+        return {
+            "url": self.url,
+            "final_url": self.final_url or None,
+            "verdict": verdict.kind.value if verdict else "error",
+            "reasons": list(verdict.reasons) if verdict else [error.code if error else "unknown"],
+            "id": ref.id if ref else None,
+            "version": None,
+            "created": bool(ref and ref.created),
+            "title": self.title or None,
+            "words": self.words,
+            "removed_chars": sum(self.removed.values()),
+            "requisites": None,
+            "bytes": ref.size if ref else 0,
+            "key": ref.key if ref else None,
+            "elapsed_s": round(self.elapsed_s, 3),
+            "problems": [str(problem) for problem in self.problems],
+            "error": str(error) if error else None,
+        }
+
+
+class Plainly:
+    """Runs a stage by calling it; capture and store are tried again on errors that may pass."""
+
+    def __init__(self, settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.attempts, self.wait_s, self.sleep = settings.attempts, settings.retry_wait_s, sleep
+
+    def __call__(self, stage: Callable[..., R], *args: Any) -> R:
+        """The stage's result; its last error after `attempts` tries."""
+        for attempt in range(1, self.attempts):
+            try:
+                return stage(*args)
+            except TransientError:
+                if stage.__name__ not in RETRIED:
+                    raise
+                self.sleep(self.wait_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 jitter, no secret
+        return stage(*args)
+
+
+RETRIED = frozenset({"capture_stage", "store_stage"})  # stages that talk to someone else
+
+
+def archive_page(url: str, tools: Tools, *, run: Run | None = None) -> Outcome:
+    """One URL captured, cleaned, packed, verified and stored.
+
+    Never raises a TearsheetError: it is in the outcome, so that one URL cannot stop others.
+    """
+    started = time.monotonic()
+    run = run or Plainly(tools.settings)
+    try:
+        capture = run(capture_stage, url, tools)
+        with contextlib.closing(capture):
+            reading = run(clean_stage, capture, tools)
+            bundle = run(pack_stage, capture, reading, tools)
+            problems = run(verify_stage, bundle)
+            if not is_sound(problems):
+                return _outcome(url, capture, reading, problems, started, error=_unsound(bundle))
+            ref = run(store_stage, bundle, tools)
+            return _outcome(url, capture, reading, problems, started, ref=ref)
+    except TearsheetError as error:
+        return Outcome(url, error=error, elapsed_s=time.monotonic() - started)
+
+
+def _unsound(bundle: Bundle) -> FixityError:
+    return FixityError(
+        "the bundle does not verify and was not stored",
+        where=bundle.path.name,
+        remedy="Archive the page again; if it happens again, report it with the problems listed",
+    )
+
+
+def _outcome(
+    url: str,
+    capture: Capture,
+    reading: Reading,
+    problems: tuple[Problem, ...],
+    started: float,
+    *,
+    ref: BundleRef | None = None,
+    error: TearsheetError | None = None,
+) -> Outcome:
+    article, removed = reading.article, defaultdict[str, int](int)
+    for removal in article.removals if article else ():
+        removed[removal.concept] += removal.chars
+    title = reading.metadata.title
+    return Outcome(
+        url=url,
+        final_url=capture.final_url,
+        verdict=reading.verdict,
+        ref=ref,
+        title=title.value if title else "",
+        words=article.words if article else 0,
+        text=article.text if article else "",
+        removed=dict(removed),
+        problems=problems,
+        elapsed_s=time.monotonic() - started,
+        error=error,
+    )
+
+
+# ------------------------------------------------------------------ many pages
+class _Orderly:
+    """Keeps to the limits of many pages at once: so many captures a host, and one page in memory as a tree.
+
+    Work on trees is one at a time: it is CPU-bound, so threads gain nothing, and libxml2 is safest so.
+    """
+
+    def __init__(self, run: Run, per_host: int) -> None:
+        self.run, self.tree = run, threading.Lock()
+        self.hosts: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(per_host))
+        self.guard = threading.Lock()
+
+    def __call__(self, stage: Callable[..., R], *args: Any) -> R:
+        if stage is capture_stage:
+            with self.guard:
+                host = self.hosts[urlsplit(args[0]).netloc.lower()]
+            with host:
+                return self.run(stage, *args)
+        if stage is store_stage:
+            return self.run(stage, *args)
+        with self.tree:
+            return self.run(stage, *args)
+
+
+def archive_pages(urls: Iterable[str], tools: Tools, *, run: Run | None = None) -> Iterator[Outcome]:
+    """Outcomes of many URLs as they finish; `urls` is read as places come free.
+
+    Closing the generator (or Ctrl-C) lets those under way finish and starts no more.
+    """
+    orderly = _Orderly(run or Plainly(tools.settings), tools.settings.per_host)
+    workers = tools.settings.workers
+    pending: set[Future[Outcome]] = set()
+    with ThreadPoolExecutor(workers, thread_name_prefix="page") as pool:
+        try:
+            for url in urls:
+                pending.add(pool.submit(archive_page, url, tools, run=orderly))
+                if len(pending) >= workers * 2:
+                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in done)
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        finally:
+            for future in pending:
+                future.cancel()
