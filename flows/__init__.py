@@ -1,1 +1,9 @@
-"""What Prefect runs, one file a flow, and the command line."""
+"""What Prefect runs, one file a flow, and the command line.
+
+Prefect's telemetry is switched off here, before any flow's module imports it, and in every process started from it.
+"""
+
+import os
+
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")

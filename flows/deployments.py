@@ -1,0 +1,75 @@
+"""The deployments, and how they are served: on their schedules and by hand from Prefect's UI."""
+
+import os
+from collections.abc import Sequence
+
+import httpx
+from prefect import serve as serve_deployments
+from prefect.client.orchestration import get_client
+from prefect.deployments.runner import RunnerDeployment
+from prefect.schedules import Cron
+from prefect.settings import PREFECT_API_URL
+from prefect.types.entrypoint import EntrypointType
+
+from flows.archive import archive
+from flows.watch import watch
+from tasks.errors import SettingsError
+from tasks.settings import config_dirs, load_settings
+from tasks.sources import Source, load_sources
+from tasks.steps import absolute_store
+
+RUNS_AT_ONCE = 4  # flow runs under way at once, each a process of some 150 MB
+
+_START = "Start one with `prefect server start`, then `export PREFECT_API_URL=http://127.0.0.1:4200/api`"
+
+
+def deployments(sources: Sequence[Source] | None = None) -> list[RunnerDeployment]:
+    """`archive/default`, and `watch/<name>` with its schedule for each source (default: those of watch.toml).
+
+    Stores are made absolute: a run's working folder is not this one.
+    """
+    sources = load_sources(config_dirs()) if sources is None else sources
+    store = absolute_store(load_settings().store)
+    archiving = RunnerDeployment.from_flow(
+        archive,
+        "default",
+        parameters={"store": store, "mode": "page"},
+        description="Archives one URL.",
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    return [archiving, *(_watching(source, store) for source in sources)]
+
+
+def _watching(source: Source, store: str) -> RunnerDeployment:
+    return RunnerDeployment.from_flow(
+        watch,
+        source.name,
+        parameters={"name": source.name, "store": absolute_store(source.store) if source.store else store},
+        schedules=[Cron(source.cron, timezone=source.timezone)],
+        description=f"Archives what {source.feed or source.list_at or 'its list of URLs'} names and the store lacks.",
+        entrypoint_type=EntrypointType.MODULE_PATH,
+        paused=False,  # the last shutdown paused it, so that no runs pile up while nobody serves them
+    )
+
+
+def serve() -> None:
+    """Serve every deployment until interrupted.
+
+    Raises SettingsError where no Prefect server is named or it does not answer.
+    """
+    check_server()
+    found = deployments()
+    os.environ["TEARSHEET_CONFIG"] = str(config_dirs()[-1].resolve())  # runs find the same files from any folder
+    serve_deployments(*found, limit=RUNS_AT_ONCE, pause_on_shutdown=True)
+
+
+def check_server() -> None:
+    """Raises SettingsError, saying how to start a server, unless one is named and answers."""
+    url = PREFECT_API_URL.value()
+    if not url:
+        raise SettingsError("no Prefect server is named", where="PREFECT_API_URL", remedy=_START)
+    with get_client(sync_client=True) as client:
+        try:
+            client.hello().raise_for_status()
+        except httpx.HTTPError as error:
+            raise SettingsError(f"no Prefect server answers: {error}", where=url, remedy=_START) from error

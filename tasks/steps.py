@@ -1,0 +1,114 @@
+"""How Prefect runs the stages: name, retries and tags of each. The only module in tasks/ that imports Prefect.
+
+tracked(settings) is a `Run` for tasks/pipeline.py and tasks/watching.py; everything else there stays as it is.
+There are no timeouts here: Prefect cannot interrupt a thread, so each stage keeps to limits of its own (settings).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from prefect import Task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import deployment
+from prefect.tasks import exponential_backoff
+
+from tasks.errors import SettingsError, TransientError
+from tasks.pipeline import Run
+from tasks.settings import Settings, load_settings
+
+__all__ = ["STEPS", "Step", "absolute_store", "code", "run_settings", "tracked"]
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How one stage stands in Prefect."""
+
+    name: str
+    retried: bool = False  # on TransientError, `attempts` and `retry_wait_s` of the settings
+    tags: tuple[str, ...] = ()  # a tag costs each run one call to the server; only where a global limit makes sense
+
+
+STEPS = {
+    "capture_stage": Step("capture", retried=True, tags=("tearsheet-capture",)),
+    "clean_stage": Step("clean"),
+    "pack_stage": Step("pack"),
+    "verify_stage": Step("verify"),
+    "store_stage": Step("store", retried=True, tags=("tearsheet-store",)),
+    "discover_stage": Step("discover"),
+    "plan_stage": Step("plan", retried=True),
+    "archive_shard": Step("archive shard", tags=("tearsheet-capture",)),
+}
+
+
+class _Call:
+    """A stage with its arguments. Opaque on purpose: Prefect walks through dataclasses, lists and dicts it is given."""
+
+    __slots__ = ("args", "stage")
+
+    def __init__(self, stage: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        self.stage, self.args = stage, args
+
+
+def _perform(call: _Call) -> Any:
+    return call.stage(*call.args)
+
+
+def tracked(settings: Settings) -> Run:
+    """Runs each stage as a Prefect task; to be called within a flow run, from any thread that has its context."""
+    tasks: dict[str, Callable[[_Call], Any]] = {stage: _as_task(step, settings) for stage, step in STEPS.items()}
+
+    def run(stage: Callable[..., R], *args: Any) -> R:
+        result: R = tasks[stage.__name__](_Call(stage, args))
+        return result
+
+    return run
+
+
+def _as_task(step: Step, settings: Settings) -> Task[[_Call], Any]:
+    return Task(
+        _perform,
+        name=step.name,
+        tags=step.tags,
+        retries=settings.attempts - 1 if step.retried else 0,
+        retry_delay_seconds=exponential_backoff(settings.retry_wait_s),
+        retry_jitter_factor=0.5,
+        retry_condition_fn=_may_pass,
+        persist_result=False,
+        cache_policy=NO_CACHE,
+    )
+
+
+def _may_pass(task: Any, task_run: Any, state: Any) -> bool:
+    """Whether a failed task may be tried again: its error says so by its class."""
+    return isinstance(state.result(raise_on_failure=False), TransientError)
+
+
+# ------------------------------------------------------------------ what flows need
+def run_settings(store: str | None = None) -> Settings:
+    """The settings of a flow run; `store` overrides as --store does.
+
+    Raises SettingsError where a deployment would write into a relative folder: a worker's run has a temporary working
+    folder, and what was stored there would be gone with it.
+    """
+    settings = load_settings(store=store)
+    if deployment.get_id() and absolute_store(settings.store) != settings.store:
+        raise SettingsError(
+            f"store is the relative folder {settings.store!r}",
+            where="deployment",
+            remedy="Give the deployment an absolute folder or s3://bucket/prefix",
+        )
+    return settings
+
+
+def absolute_store(location: str) -> str:
+    """The same store, whatever the working folder."""
+    return location if "://" in location or Path(location).is_absolute() else str(Path(location).absolute())
+
+
+def code(text: str) -> str:
+    """`text` as inline code of a Markdown artifact, in which nothing of it can act as markup."""
+    return "`" + " ".join(text.replace("`", "'").split()) + "`"

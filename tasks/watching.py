@@ -1,0 +1,262 @@
+"""The order of the stages of one watch run: what a source names, less what the store holds, archived politely.
+
+discover → plan (drop what is held, ask robots.txt, keep to the limit) → archive in shards, one after the other.
+Like tasks/pipeline.py this takes how a stage is run as a parameter; a shard, never a URL, is one stage here, because
+recorders of task runs lose some of them at five a URL and a thousand URLs.
+"""
+
+import json
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+from urllib.parse import urldefrag, urlsplit
+
+from tasks.capture.decode import read_payload
+from tasks.capture.robots import Robots
+from tasks.errors import CaptureFailed, CaptureTransient, UrlRefused
+from tasks.pipeline import Outcome, Plainly, Run, Tools, archive_pages, capture_stage
+from tasks.records import VerdictKind
+from tasks.sources import Fetched, Source, discover
+
+__all__ = ["Pace", "Plan", "Report", "archive_shard", "discover_stage", "make_shards", "plan_stage", "watch_source"]
+
+SHARD_URLS = 50  # pages archived in one stage: one row in a run's record
+MAX_DELAY_S = 60.0  # a longer Crawl-delay in robots.txt is held to be this, or one site could stop a run for days
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one run will do, before it does it."""
+
+    found: int  # URLs that the source names
+    held: int  # of these, the store has them
+    disallowed: tuple[tuple[str, str], ...]  # (URL, why) by robots.txt; archived all the same under `report`
+    due: tuple[str, ...]  # to be archived now
+    left: int  # beyond the source's limit: for the next run
+    delays_s: Mapping[str, float]  # host → least time between two captures
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one run did; the truth per URL."""
+
+    source: str
+    plan: Plan
+    outcomes: tuple[Outcome, ...]  # without their texts
+
+    @property
+    def archived(self) -> int:
+        """Pages stored with a good verdict."""
+        return sum(outcome.good for outcome in self.outcomes)
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        """What was not stored, or stored with a bad verdict."""
+        return tuple(outcome for outcome in self.outcomes if not outcome.good)
+
+    @property
+    def good(self) -> bool:
+        """Whether everything due was archived well."""
+        return not self.failed
+
+    def __str__(self) -> str:
+        """One line for people."""
+        plan = self.plan
+        return (
+            f"{self.source}: {plan.found} found, {plan.held} held, {self.archived} archived, "
+            f"{len(self.failed)} failed, {len(plan.disallowed)} disallowed by robots.txt, {plan.left} left over"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The report's fields, with one object for each page tried."""
+        return {
+            "source": self.source,
+            "found": self.plan.found,
+            "held": self.plan.held,
+            "archived": self.archived,
+            "failed": len(self.failed),
+            "disallowed": [{"url": url, "reason": reason} for url, reason in self.plan.disallowed],
+            "left": self.plan.left,
+            "pages": [outcome.as_json() for outcome in self.outcomes],
+        }
+
+
+def watch_source(
+    source: Source,
+    tools: Tools,
+    *,
+    run: Run | None = None,
+    heard: Callable[[Outcome], None] = lambda outcome: None,
+) -> Report:
+    """One run of `source`; `heard` is told each page's outcome as it comes.
+
+    Raises a TearsheetError where the feed, the list or the store's listing cannot be read: then nothing was archived.
+    """
+    run = run or Plainly(tools.settings)
+    urls = run(discover_stage, source, tools)
+    plan = run(plan_stage, source, urls, tools)
+    pace = Pace(plan.delays_s)
+    outcomes: list[Outcome] = []
+    for shard in make_shards(plan.due):
+        outcomes += run(archive_shard, shard, tools, pace, heard)
+    return Report(source.name, plan, tuple(outcomes))
+
+
+# ------------------------------------------------------------------ discover
+def discover_stage(source: Source, tools: Tools) -> tuple[str, ...]:
+    """The URLs that `source` names now; feeds and lists are fetched under the policy, with retries."""
+    return discover(source, lambda url: _fetch(url, tools))
+
+
+def _fetch(url: str, tools: Tools) -> Fetched:
+    """What the URL of a feed or list answers; CaptureTransient or CaptureFailed for anything but a whole 200."""
+    with closing(Plainly(tools.settings)(capture_stage, url, tools)) as capture:
+        page = capture.page
+        if page.status != 200 or page.truncated:
+            what = f"the answer was cut ({page.truncated})" if page.truncated else f"the answer was {page.status}"
+            kind = CaptureTransient if page.status in (429, 500, 502, 503, 504) else CaptureFailed
+            raise kind(what, where=url, remedy="Open it in a browser; correct watch.toml if it moved", code="feed")
+        payload = read_payload(page, tools.settings.max_decoded_bytes)
+        return Fetched(capture.final_url, payload, page.header("content-type"))
+
+
+# ------------------------------------------------------------------ plan
+def plan_stage(source: Source, urls: tuple[str, ...], tools: Tools) -> Plan:
+    """What is due of `urls`: not held by the store, allowed by robots.txt, within the source's limit."""
+    held = _held((manifest for _, manifest in tools.store.manifests()), tools.settings.attempts)
+    new = [url for url in urls if url not in held]
+    disallowed: list[tuple[str, str]] = []
+    delays_s: dict[str, float] = {}
+    due: list[str] = []
+    robots = Robots(tools.recorder)
+    for at, url in enumerate(new):
+        if source.limit is not None and len(due) == source.limit:
+            return Plan(len(urls), len(urls) - len(new), tuple(disallowed), tuple(due), len(new) - at, delays_s)
+        if _may(url, robots, tools.settings.robots, disallowed, delays_s):
+            due.append(url)
+    return Plan(len(urls), len(urls) - len(new), tuple(disallowed), tuple(due), 0, delays_s)
+
+
+def _may(url: str, robots: Robots, policy: str, disallowed: list[tuple[str, str]], delays_s: dict[str, float]) -> bool:
+    """Whether `url` may be archived; notes what robots.txt says of it and its host."""
+    if policy == "ignore":
+        return True
+    try:
+        answer = robots.allows(url)
+    except UrlRefused:
+        return True  # the capture refuses it too, and its outcome says why
+    if answer.crawl_delay_s:
+        delays_s[_host(url)] = min(answer.crawl_delay_s, MAX_DELAY_S)
+    if not answer.allowed:
+        disallowed.append((url, answer.reason))
+    return answer.allowed or policy == "report"
+
+
+def _held(manifests: Iterable[bytes], attempts: int) -> set[str]:
+    """URLs of which there is a good bundle, or `attempts` bad ones: the page is as it is."""
+    good: set[str] = set()
+    bad: Counter[str] = Counter()
+    for manifest in manifests:
+        bundle = json.loads(manifest)
+        kind = VerdictKind(bundle["verdict"]["kind"])
+        names = _names(bundle)
+        if kind in (VerdictKind.OK, VerdictKind.PARTIAL):
+            good |= names
+        else:
+            bad.update(names)
+    return good | {url for url, count in bad.items() if count >= attempts}
+
+
+def _names(bundle: Mapping[str, Any]) -> set[str]:
+    """The URLs that a bundle stands for; its canonical URL counts only on the page's own host, where it can know."""
+    names = {bundle["url"], bundle["final_url"]}
+    canonical = (bundle.get("canonical_url") or {}).get("value") or ""
+    if _host(canonical) == _host(bundle["final_url"]):
+        names.add(canonical)
+    return {urldefrag(name).url for name in names}
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:  # the capture refuses it and says why
+        return ""
+
+
+# ------------------------------------------------------------------ archive
+def make_shards(urls: Iterable[str], size: int = SHARD_URLS) -> Iterator[tuple[str, ...]]:
+    """The URLs in groups of at most `size`, a host's URLs in as few of them as they fit.
+
+    Within a shard hosts take turns, so that a slow one does not hold up the rest.
+    """
+    by_host: defaultdict[str, list[str]] = defaultdict(list)
+    for url in urls:
+        by_host[_host(url)].append(url)
+    grouped = [url for host in by_host.values() for url in host]
+    for start in range(0, len(grouped), size):
+        yield _in_turn(grouped[start : start + size])
+
+
+def _in_turn(urls: list[str]) -> tuple[str, ...]:
+    """The URLs with hosts taking turns; order within a host is kept."""
+    turns: Counter[str] = Counter()
+    keyed: list[tuple[int, str]] = []
+    for url in urls:
+        host = _host(url)
+        keyed.append((turns[host], url))
+        turns[host] += 1
+    return tuple(url for _, url in sorted(keyed, key=lambda pair: pair[0]))
+
+
+def archive_shard(
+    urls: tuple[str, ...], tools: Tools, pace: "Pace", heard: Callable[[Outcome], None]
+) -> tuple[Outcome, ...]:
+    """The outcomes of a shard's pages, each told to `heard`; texts are left out: the store has them."""
+    outcomes = []
+    for outcome in archive_pages(urls, tools, run=pace.keep(Plainly(tools.settings))):
+        heard(outcome)
+        outcomes.append(replace(outcome, text=""))
+    return tuple(outcomes)
+
+
+class Pace:
+    """Keeps captures of one host apart by the delay its robots.txt asks for; one for a whole run, safe in threads."""
+
+    def __init__(
+        self,
+        delays_s: Mapping[str, float],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.delays_s, self.clock, self.sleep = delays_s, clock, sleep
+        self.next_at: dict[str, float] = {}
+        self.guard = threading.Lock()
+
+    def keep(self, run: Run) -> Run:
+        """`run`, with each capture waiting for its host's turn first."""
+
+        def paced(stage: Callable[..., R], *args: Any) -> R:
+            if stage is capture_stage:
+                self.wait(_host(args[0]))
+            return run(stage, *args)
+
+        return paced
+
+    def wait(self, host: str) -> None:
+        """Returns when the host's turn has come; the turn after it is one delay later."""
+        delay_s = self.delays_s.get(host, 0.0)
+        if not delay_s:
+            return
+        with self.guard:
+            now = self.clock()
+            turn = max(now, self.next_at.get(host, now))
+            self.next_at[host] = turn + delay_s
+        if turn > now:
+            self.sleep(turn - now)

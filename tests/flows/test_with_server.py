@@ -1,0 +1,161 @@
+"""Flows, deployments, a worker and a schedule against a real Prefect server."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.flows.conftest import Prefect, free_port, process, until
+
+RUN = """
+import asyncio, json, sys
+from flows.archive import archive
+async def main():
+    for url in {urls!r}:
+        state = await archive(url, return_state=True)
+        outcome = await state.aresult(raise_on_failure=False)
+        print(json.dumps([str(state.state_details.flow_run_id), state.type.value, state.message, outcome.as_json()]))
+asyncio.run(main())
+"""
+DEPLOY = """
+from flows.deployments import deployments
+default = deployments(())[0]
+default.job_variables = {"env": {"TEARSHEET_ALLOW": %r}}
+default.work_pool_name = "archivists"
+print(default.apply())
+"""
+SERVE = "from flows.deployments import serve; serve()"
+CONFIG = """
+[sources.harbour]
+feed = "http://{site}/feed.xml"
+cron = "* * * * *"
+"""
+
+
+@pytest.fixture(scope="module")
+def serving(prefect: Prefect, site: str) -> Iterator[Path]:
+    """The store of a process that serves the deployments; started first, so that a minute passes under other tests."""
+    config, store = prefect.folder / "config", prefect.folder / "watched"
+    config.mkdir()
+    (config / "watch.toml").write_text(CONFIG.format(site=site))
+    environ = {**prefect.environ, "TEARSHEET_CONFIG": str(config), "TEARSHEET_STORE": str(store)}
+    with process([sys.executable, "-c", SERVE], prefect.folder / "serve.log", environ, prefect.folder):
+        yield store
+
+
+@pytest.fixture(scope="module")
+def archived(prefect: Prefect, site: str, serving: Path) -> dict[str, tuple[str, str, str, dict[str, Any]]]:
+    """Flow runs by path: (id, state, message, outcome)."""
+    closed = f"127.0.0.1:{free_port()}"
+    urls = [f"http://{site}/crane", f"http://{site}/gone", "http://127.0.0.1:9/", f"http://{closed}/"]
+    out = prefect.run_python(RUN.format(urls=urls), TEARSHEET_ALLOW=f"{site},{closed}")
+    return dict(zip(("/crane", "/gone", "refused", "closed"), map(json.loads, out.splitlines()), strict=True))
+
+
+def tasks_of(prefect: Prefect, flow_run: str, wanted: set[str]) -> dict[str, dict[str, Any]]:
+    """The recorded task runs by name; the server records them a little after they end."""
+
+    def recorded() -> dict[str, dict[str, Any]] | None:
+        rows = prefect.ask("/task_runs/filter", {"flow_runs": {"id": {"any_": [flow_run]}}})
+        ended = {row["name"].rsplit("-", 1)[0]: row for row in rows if row["state_type"] in ("COMPLETED", "FAILED")}
+        return ended if wanted <= ended.keys() else None
+
+    return until(f"the record of {wanted}", recorded, 30)
+
+
+def artifacts_of(prefect: Prefect, flow_run: str) -> list[dict[str, Any]]:
+    return prefect.ask("/artifacts/filter", {"flow_runs": {"id": {"any_": [flow_run]}}})
+
+
+def test_an_archived_page_is_a_completed_run_with_a_task_for_each_stage(prefect: Prefect, archived: Any) -> None:
+    flow_run, state, message, outcome = archived["/crane"]
+    assert (state, outcome["verdict"]) == ("COMPLETED", "ok")
+    assert outcome["key"] in message
+    tasks = tasks_of(prefect, flow_run, {"capture", "clean", "pack", "verify", "store"})
+    assert {row["state_type"] for row in tasks.values()} == {"COMPLETED"}
+    assert (Path(prefect.environ["TEARSHEET_STORE"]) / outcome["key"]).is_file()
+
+
+def test_the_artifact_shows_title_verdict_removals_and_key_and_no_markup_of_the_page(
+    prefect: Prefect, archived: Any
+) -> None:
+    flow_run, _, _, outcome = archived["/crane"]
+    (artifact,) = artifacts_of(prefect, flow_run)
+    assert artifact["key"] == "archive"
+    assert artifact["data"].startswith("# `The crane stays 'here'")
+    for part in ("verdict: **ok**", f"`{outcome['key']}`", "| removed | characters |"):
+        assert part in artifact["data"]
+
+
+def test_a_page_that_is_gone_is_stored_and_its_run_fails_with_the_verdict(prefect: Prefect, archived: Any) -> None:
+    flow_run, state, message, _ = archived["/gone"]
+    assert state == "FAILED"
+    assert message.startswith("error (status-404), stored as v1/")
+    assert prefect.ask(f"/flow_runs/{flow_run}")["state"]["message"] == message
+    (artifact,) = artifacts_of(prefect, flow_run)
+    assert "verdict: **error**: `status-404`" in artifact["data"]
+
+
+def test_a_refused_address_fails_the_run_plainly_and_is_not_tried_again(prefect: Prefect, archived: Any) -> None:
+    flow_run, state, message, outcome = archived["refused"]
+    assert (state, outcome["key"]) == ("FAILED", None)
+    assert message == outcome["error"]
+    assert tasks_of(prefect, flow_run, {"capture"})["capture"]["run_count"] == 1
+
+
+def test_a_server_that_does_not_answer_is_tried_as_often_as_the_settings_say(prefect: Prefect, archived: Any) -> None:
+    flow_run, state, _, outcome = archived["closed"]
+    assert (state, outcome["key"]) == ("FAILED", None)
+    assert tasks_of(prefect, flow_run, {"capture"})["capture"]["run_count"] == 3
+
+
+def test_a_worker_runs_the_module_entrypoint_and_refuses_a_relative_store(
+    prefect: Prefect, site: str, archived: Any, tmp_path: Path
+) -> None:
+    prefect.ask("/work_pools/", {"name": "archivists", "type": "process"})
+    deployment = prefect.ask("/deployments/" + prefect.run_python(DEPLOY % site).strip())
+    assert deployment["entrypoint"] == "flows.archive.archive"
+    create = f"/deployments/{deployment['id']}/create_flow_run"
+    url = f"http://{site}/ferry"
+    good = prefect.ask(create, {"parameters": {"url": url, "store": str(tmp_path / "store")}, "state": _NOW})
+    bad = prefect.ask(create, {"parameters": {"url": url, "store": "here"}, "state": _NOW})
+    environ = {key: value for key, value in prefect.environ.items() if key != "TEARSHEET_ALLOW"}
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "archivists", "--run-once"]
+    with process(command, tmp_path / "worker.log", environ, tmp_path):
+        assert ended(prefect, good["id"])["type"] == "COMPLETED"
+        refusal = ended(prefect, bad["id"])
+    assert refusal["type"] == "FAILED"
+    assert "absolute folder" in refusal["message"]
+    assert len([*(tmp_path / "store").rglob("*.wacz")]) == 1
+
+
+_NOW = {"type": "SCHEDULED"}
+
+
+def ended(prefect: Prefect, flow_run: str) -> dict[str, Any]:
+    """The final state of a flow run."""
+
+    def final() -> dict[str, Any] | None:
+        state = prefect.ask(f"/flow_runs/{flow_run}")["state"]
+        return state if state["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
+
+    return until("the run to end", final, 60)
+
+
+def test_a_schedule_fires_and_archives_what_the_feed_names(prefect: Prefect, serving: Path, archived: Any) -> None:
+    def fired() -> dict[str, Any] | None:
+        runs = prefect.runs_of("watch")
+        return next((run for run in runs if run["auto_scheduled"] and run["state_type"] == "COMPLETED"), None)
+
+    run = until("the schedule", fired, 110)
+    assert run["state"]["name"] == "Incomplete"
+    counts = "4 found, 0 held, 2 archived, 1 failed, 1 disallowed by robots.txt, 0 left over"
+    assert run["state"]["message"] == f"harbour: {counts}"
+    assert len([*serving.rglob("*.wacz")]) == 3
+    (artifact,) = artifacts_of(prefect, run["id"])
+    assert artifact["key"] == "watch-harbour"
+    assert "/private/minutes" in artifact["data"]
+    assert set(tasks_of(prefect, run["id"], {"archive shard"})) == {"discover", "plan", "archive shard"}
