@@ -208,7 +208,10 @@ def discover(source: Source, fetch: Callable[[str], Fetched]) -> tuple[str, ...]
 
 
 def parse_feed(answer: Fetched) -> tuple[str, ...]:
-    """The absolute link of each entry of an RSS or Atom feed; an entry without a link has none to give."""
+    """The absolute link of each entry of an RSS or Atom feed.
+
+    An entry without an http or https link names no page; feedparser then offers its id, such as a urn: or tag:.
+    """
     import feedparser  # 0.1 s that only feeds are worth
 
     headers = {"content-type": answer.content_type, "content-location": answer.url}
@@ -216,7 +219,8 @@ def parse_feed(answer: Fetched) -> tuple[str, ...]:
     feed = feedparser.parse(io.BytesIO(answer.payload), response_headers=headers, sanitize_html=False)
     if not feed.get("version") and not feed.entries:
         raise FormatError("neither RSS nor Atom", where=answer.url, remedy="Name the feed itself, not its web page")
-    return _once(urljoin(answer.url, entry.link) for entry in feed.entries if entry.get("link"))
+    links = (urljoin(answer.url, entry.link) for entry in feed.entries if entry.get("link"))
+    return _once(link for link in links if _is_url(link))
 
 
 def parse_list(payload: bytes) -> tuple[str, ...]:

@@ -79,17 +79,24 @@ class Prefect:
     folder: Path
 
     def ask(self, path: str, body: Any = None) -> Any:
-        """The JSON that a GET, or with a `body` a POST, of `path` answers."""
-        request = urllib.request.Request(
-            self.url + path,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        """The JSON that a GET, or with a `body` a POST, of `path` answers; asked again while the database is locked."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, headers={"Content-Type": "application/json"})
+        for wait_s in (0.5, 1, 2, 4, None):
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:
+                error.close()
+                if error.code != 503 or wait_s is None:
+                    raise
+                time.sleep(wait_s)
+        return None
 
     def runs_of(self, flow: str) -> list[dict[str, Any]]:
-        return self.ask("/flow_runs/filter", {"flows": {"name": {"any_": [flow]}}})
+        """The runs of a flow, earliest first."""
+        wanted = {"flows": {"name": {"any_": [flow]}}, "sort": "EXPECTED_START_TIME_ASC"}
+        return self.ask("/flow_runs/filter", wanted)
 
     def run_python(self, code: str, **environ: str) -> str:
         """What a process running `code` against this server prints."""
