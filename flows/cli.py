@@ -1,5 +1,370 @@
-"""The command line: parse, call one function, print, exit."""
+"""The command line: parse, call one function, print, exit.
+
+Exit 0 = all well; 1 = something not archived, not verified, or with a bad verdict; 2 = misuse.
+"""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import typer
+
+from tasks import __version__
+from tasks.errors import RuleError, SettingsError, TearsheetError, UrlRefused
+from tasks.settings import Settings, config_dirs, load_settings
+
+app = typer.Typer(
+    help="Archives article pages so that they can be read, replayed and proven years later.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+watch_app = typer.Typer(
+    help="Sources to watch, named in config/watch.toml.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(watch_app, name="watch")
+
+Store = Annotated[str | None, typer.Option("--store", help="Folder or s3://bucket/prefix. [TEARSHEET_STORE, archive/]")]
+Config = Annotated[
+    str | None, typer.Option("--config", help="Folder with your settings.toml, rules/, sites/, watch.toml.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
+Target = Annotated[str, typer.Argument(help="A bundle's id, or a URL: its newest good bundle.")]
+At = Annotated[str | None, typer.Option("--at", help="The newest not after this day or ISO time (UTC).")]
 
 
-def main() -> None:
-    """Run the command line."""
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"tearsheet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Archives article pages so that they can be read, replayed and proven years later."""
+
+
+# ------------------------------------------------------------------ archive
+@app.command(epilog="Example: tearsheet archive https://example.org/story --store s3://bucket/prefix")
+def archive(
+    urls: Annotated[list[str], typer.Argument(help="URLs; - reads them from stdin, one a line.")],
+    store: Store = None,
+    mode: Annotated[Literal["page"], typer.Option(help="What is captured: the page alone.")] = "page",
+    track: Annotated[
+        bool, typer.Option("--track", help="As a Prefect flow run, even without PREFECT_API_URL.")
+    ] = False,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Capture, clean, pack, verify and store pages."""
+    settings = load_settings(config, store=store)
+    tracked = track or bool(os.environ.get("PREFECT_API_URL"))
+    total = None if "-" in urls else len(dict.fromkeys(urls))
+    from tasks.present import Talk, outcome_line, print_json, summary_line
+
+    counts: Counter[str] = Counter()
+    stopped, all_good = False, True
+    with Talk(total) as talk:
+        talk.say("running as a Prefect flow" if tracked else "running without Prefect (--track records the run there)")
+        outcomes = _track(urls, settings, config) if tracked else _plain(urls, settings, config)
+        try:
+            for outcome in outcomes:
+                counts["failed" if outcome.error else outcome.as_json()["verdict"]] += 1
+                all_good &= outcome.good
+                print_json(outcome.as_json()) if json else print(outcome_line(outcome), flush=True)
+                talk.advance(outcome.url)
+        except KeyboardInterrupt:
+            stopped = True
+            talk.say("stopping: what is under way is being finished")
+            outcomes.close()
+        talk.say(summary_line(counts, stopped=stopped))
+    raise typer.Exit(0 if all_good and counts and not stopped else 1)
+
+
+def _plain(urls: list[str], settings: Settings, config: str | None) -> Iterator[Any]:
+    from tasks.pipeline import archive_pages, open_tools
+
+    with open_tools(settings, config_dirs(config)) as tools:
+        yield from archive_pages(_each(urls), tools)
+
+
+def _track(urls: list[str], settings: Settings, config: str | None) -> Iterator[Any]:
+    """One flow run a URL, one after the other."""
+    from flows.archive import archive_tracked
+
+    if config:
+        os.environ["TEARSHEET_CONFIG"] = config
+    yield from (archive_tracked(url, settings.store) for url in _each(urls))
+
+
+def _each(urls: list[str]) -> Iterator[str]:
+    """The URLs of the arguments, those of stdin in place of -, each once."""
+    seen = set()
+    for argument in urls:
+        for line in sys.stdin if argument == "-" else (argument,):
+            url = line.strip()
+            if url and url not in seen:
+                seen.add(url)
+                yield url
+
+
+# ------------------------------------------------------------------ what is stored
+@app.command(epilog="Example: tearsheet pull https://example.org/story --at 2026-03-01 -o copies")
+def pull(
+    target: Target,
+    at: At = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder; the copy goes into <folder>/<id>/.")] = Path(),
+    force: Force = False,
+    store: Store = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Get a verified copy: WACZ, WARC and article files."""
+    from tasks.present import print_json
+    from tasks.retrieve import pull as pull_bundle
+    from tasks.store import open_store
+
+    settings = load_settings(config, store=store)
+    pulled = pull_bundle(open_store(settings.store, settings), target, out, at=_at(at), force=force)
+    if json:
+        files = [str(path) for path in pulled.files]
+        print_json({"id": pulled.id, "folder": str(pulled.folder), "files": files, "verified": True})
+    else:
+        print(f"{pulled.id}  verified, {len(pulled.files)} files in {pulled.folder}")
+        print("\n".join(f"  {path.relative_to(pulled.folder)}" for path in pulled.files))
+
+
+def _at(text: str | None) -> Any:
+    from tasks.catalog import parse_at
+
+    try:
+        return parse_at(text) if text else None
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day or time; write 2026-03-14 or 2026-03-14T08:30:00Z") from None
+
+
+@app.command("list", epilog="Example: tearsheet list --store s3://bucket/prefix --json")
+def list_(store: Store = None, json: Json = False, config: Config = None) -> None:
+    """List what the store holds, oldest first."""
+    from dataclasses import asdict
+
+    from tasks.catalog import entries
+    from tasks.present import Talk, entry_line, print_json
+    from tasks.store import open_store
+
+    settings = load_settings(config, store=store)
+    count = 0
+    for count, entry in enumerate(entries(open_store(settings.store, settings)), 1):
+        print_json(asdict(entry)) if json else print(entry_line(entry))
+    Talk().say(f"{count:,} bundle{'s' if count != 1 else ''} in {settings.store}")
+
+
+@app.command(epilog="Example: tearsheet show https://example.org/story --removed")
+def show(
+    target: Target,
+    removed: Annotated[
+        bool, typer.Option("--removed", help="Show the ledger: all that was taken out, and why.")
+    ] = False,
+    at: At = None,
+    store: Store = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Show a stored article, clean, in the terminal."""
+    from tasks.catalog import find
+    from tasks.retrieve import fetched, read_shown
+    from tasks.store import open_store
+
+    settings = load_settings(config, store=store)
+    opened = open_store(settings.store, settings)
+    with fetched(opened, find(opened, target, _at(at))) as path:
+        shown = read_shown(path)
+    _print_shown(shown, removed=removed, json=json)
+
+
+def _print_shown(shown: Any, *, removed: bool, json: bool) -> None:
+    from tasks.present import ledger_lines, print_json
+
+    if json and removed:
+        for removal in shown.removals:
+            print_json(removal)
+    elif json:
+        print_json({"id": shown.id, "metadata": shown.metadata, "markdown": shown.markdown, "text": shown.text})
+    elif removed:
+        print("\n".join(ledger_lines(shown.removals)))
+    else:
+        _print_markdown(shown.markdown or "This capture has no article (see `tearsheet pull` for the original).")
+
+
+def _print_markdown(text: str) -> None:
+    """Rendered on a terminal, as it is elsewhere."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    console = Console()
+    console.print(Markdown(text)) if console.is_terminal else print(text)
+
+
+# ------------------------------------------------------------------ files
+@app.command(epilog="Example: tearsheet clean saved.html --url https://example.org/story --format text")
+def clean(
+    file: Annotated[str, typer.Argument(help="An HTML file; - reads stdin.")] = "-",
+    url: Annotated[str, typer.Option(help="Where the page is from; links become absolute.")] = "",
+    form: Annotated[Literal["markdown", "text", "html"], typer.Option("--format", help="What to print.")] = "markdown",
+    removed: Annotated[bool, typer.Option("--removed", help="Print the ledger instead.")] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help='Read JSON lines {"id","url","html"}; print JSON lines.')
+    ] = False,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Clean a saved page without archiving it."""
+    from tasks.cleaning import batch_lines, clean_file, cleaned_json
+    from tasks.present import ledger_lines, print_json
+
+    settings = load_settings(config)
+    dirs = config_dirs(config)
+    if batch:
+        failed = batch_lines(file, sys.stdout, dirs=dirs, thin_words=settings.thin_words)
+        raise typer.Exit(1 if failed else 0)
+    cleaned = clean_file(file, url=url, dirs=dirs, thin_words=settings.thin_words)
+    if json:
+        print_json(cleaned_json(cleaned))
+    elif removed:
+        print("\n".join(ledger_lines(cleaned.article.removals)))
+    elif form == "markdown":
+        _print_markdown(cleaned.article.markdown)
+    else:
+        print(cleaned.article.text if form == "text" else cleaned.article.html)
+    raise typer.Exit(0 if cleaned.verdict == "ok" else 1)
+
+
+@app.command(epilog="Example: tearsheet verify story.wacz capture.warc.gz")
+def verify(
+    targets: Annotated[list[str], typer.Argument(help="WACZ or WARC files, or ids of stored bundles.")],
+    level: Annotated[Literal["structure", "fixity", "full"], typer.Option(help="How deep to look.")] = "full",
+    store: Store = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Find every problem of any WACZ or WARC."""
+    from tasks.bundle.verify import is_sound
+    from tasks.present import print_json
+    from tasks.retrieve import verified
+
+    settings = load_settings(config, store=store)
+    sound = True
+    for target in targets:
+        problems = verified(target, settings, level)
+        good = is_sound(problems)
+        sound &= good
+        if json:
+            rows = [
+                {"code": p.code, "place": p.place, "expected": p.expected, "found": p.found, "severity": p.severity}
+                for p in problems
+            ]
+            print_json({"target": target, "sound": good, "level": level, "problems": rows})
+        else:
+            print(f"{target}: {'sound' if good else 'NOT SOUND'} ({level})")
+            print("".join(f"  {problem}\n" for problem in problems), end="")
+    raise typer.Exit(0 if sound else 1)
+
+
+# ------------------------------------------------------------------ scheduled
+@watch_app.command("run", epilog="Example: tearsheet watch run courier --store s3://bucket/prefix")
+def watch_run(
+    names: Annotated[list[str] | None, typer.Argument(help="Sources of watch.toml; none: all.")] = None,
+    store: Store = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Archive, once and now, what the sources name and the store lacks."""
+    from tasks.pipeline import open_tools
+    from tasks.present import Talk, outcome_line, print_json
+    from tasks.sources import load_sources, named
+    from tasks.watching import watch_source
+
+    dirs = config_dirs(config)
+    sources = load_sources(dirs)
+    chosen = tuple(named(sources, name) for name in names) if names else sources
+    good, talk = bool(chosen), Talk()
+    if not chosen:
+        talk.say("watch.toml names no source; config/watch.toml of Tearsheet shows how")
+    for source in chosen:
+        settings = load_settings(config, store=store or source.store or None)
+        try:
+            with open_tools(settings, dirs) as tools:
+                heard = (lambda outcome: None) if json else (lambda outcome: print(outcome_line(outcome), flush=True))
+                report = watch_source(source, tools, heard=heard)
+        except TearsheetError as error:  # one source's failure never stops the others
+            talk.say(f"{source.name}: {error}")
+            good = False
+            continue
+        good &= report.good
+        print_json(report.as_json()) if json else talk.say(str(report))
+    raise typer.Exit(0 if good else 1)
+
+
+@app.command(epilog="Example: PREFECT_API_URL=http://127.0.0.1:4200/api tearsheet serve")
+def serve(store: Store = None, config: Config = None) -> None:
+    """Serve the deployments archive/default and watch/<name> to a Prefect server, until Ctrl-C."""
+    if config:
+        os.environ["TEARSHEET_CONFIG"] = config
+    if store:
+        os.environ["TEARSHEET_STORE"] = store
+    load_settings(config, store=store)
+    from flows.deployments import serve as serve_all
+
+    serve_all()
+
+
+@app.command(epilog="Example: tearsheet demo -o /tmp/demo")
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where the pulled copy goes.")] = Path("tearsheet-demo"),
+    config: Config = None,
+) -> None:
+    """Archive a sample article offline, into a real local S3 server, and pull it back."""
+    from tasks.demo import run_demo
+    from tasks.present import Talk, outcome_line
+
+    talk = Talk()
+    shown = run_demo(load_settings(config), config_dirs(config), out, say=talk.say)
+    print(outcome_line(shown.outcome))
+    print(f"\n--- the clean article\n\n{shown.outcome.text}\n")
+    print("--- what was removed, in characters\n")
+    for concept, chars in sorted(shown.outcome.removed.items()):
+        print(f"  {concept:14} {chars:6,}")
+    print(f"\nverified copy: {shown.pulled.folder}")
+    print("\n".join(f"  {path.relative_to(shown.pulled.folder)}" for path in shown.pulled.files))
+
+
+def main() -> NoReturn:
+    """Run the command line; an error of ours ends it with one plain line and exit code 1, or 2 for misuse."""
+    try:
+        app()
+    except (SettingsError, RuleError, UrlRefused) as error:
+        _end(error, 2)
+    except TearsheetError as error:
+        _end(error, 1)
+    except BrokenPipeError:  # the reader of our output went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _end(error: TearsheetError, status: int) -> NoReturn:
+    print(f"tearsheet: {error}", file=sys.stderr)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,15 +1,15 @@
 """The offline demo: a sample article on loopback, archived into a real local S3, verified and pulled back."""
 
 import contextlib
+import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from tasks.errors import FixityError
 from tasks.pipeline import Outcome, archive_page, open_tools
@@ -56,6 +56,21 @@ def serving(folder: Path) -> Iterator[str]:
         thread.join()
 
 
+@contextlib.contextmanager
+def _environment(names: Mapping[str, str]) -> Iterator[None]:
+    """The process's environment with `names` set, as boto3 reads credentials; put back afterwards."""
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(names)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
 def run_demo(
     settings: Settings, rule_dirs: tuple[Path, ...], dest: Path, *, say: Callable[[str], None] = lambda line: None
 ) -> Shown:
@@ -63,11 +78,9 @@ def run_demo(
 
     Raises MissingPart where the local S3 server is not installed, FixityError where the copy is not sound.
     """
-    import os
-
     with tempfile.TemporaryDirectory(prefix="tearsheet-demo-") as data, serving(SITE) as pair:
         say("starting a local S3 server (SeaweedFS)")
-        with LocalS3(Path(data), bucket=BUCKET) as s3, mock.patch.dict(os.environ, s3.environ):
+        with LocalS3(Path(data), bucket=BUCKET) as s3, _environment(s3.environ):
             settings = replace(
                 settings, store=f"s3://{BUCKET}/demo", s3_endpoint=s3.endpoint, allow=(*settings.allow, pair)
             )

@@ -1,20 +1,23 @@
 """The way back: find → fetch → verify → extract, for pull, show and verify of what is stored."""
 
 import contextlib
+import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from tasks.bundle.read import extract_bundle
+from tasks.bundle.read import extract_bundle, member_names, read_member
 from tasks.bundle.verify import is_sound, verify_file
-from tasks.catalog import find
-from tasks.errors import FixityError
+from tasks.catalog import find, is_id
+from tasks.errors import FixityError, NotFound
 from tasks.records import Problem
-from tasks.store import Store
+from tasks.settings import Settings
+from tasks.store import Store, open_store
 
-__all__ = ["Pulled", "fetched", "pull"]
+__all__ = ["Pulled", "Stored", "fetched", "pull", "read_shown", "verified"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +53,41 @@ def pull(store: Store, target: str, dest: Path, *, at: datetime | None = None, f
             )
         folder = dest / id_
         return Pulled(id_, folder, tuple(extract_bundle(path, folder, force=force)), problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What `show` prints of a bundle."""
+
+    id: str
+    metadata: dict[str, Any]
+    markdown: str
+    text: str
+    removals: tuple[dict[str, Any], ...]
+
+
+def read_shown(path: Path) -> Stored:
+    """Article, metadata and ledger of a bundle on disk; empty where the capture has no article."""
+    names = member_names(path)
+
+    def text(name: str) -> str:
+        return read_member(path, name).decode("utf-8") if name in names else ""
+
+    rows = (json.loads(line) for line in text("article/removed.jsonl").splitlines() if line)
+    return Stored(
+        id=path.name.removesuffix(".wacz"),
+        metadata=json.loads(text("article/metadata.json") or "{}"),
+        markdown=text("article/article.md"),
+        text=text("article/article.txt"),
+        removals=tuple(row for row in rows if "rule" in row),
+    )
+
+
+def verified(target: str, settings: Settings, level: str) -> tuple[Problem, ...]:
+    """Every problem of a file, or of a stored bundle named by its id."""
+    if Path(target).exists():
+        return verify_file(Path(target), level=level)
+    if not is_id(target):
+        raise NotFound("no such file", where=target, remedy="Name a WACZ or WARC file, or the id of a stored bundle")
+    with fetched(open_store(settings.store, settings), target) as path:
+        return verify_file(path, level=level)

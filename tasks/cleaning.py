@@ -1,0 +1,113 @@
+"""Cleaning of saved pages, without archiving: one file, or a batch of JSON lines."""
+
+import gc
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from tasks.capture.decode import decode_text
+from tasks.clean import RuleSet, load_rules
+from tasks.errors import FormatError, NotFound
+from tasks.pipeline import read_article
+from tasks.records import Article, Metadata, Sourced
+
+__all__ = ["Cleaned", "batch_lines", "clean_file", "clean_html", "cleaned_json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """One cleaned page."""
+
+    id: str
+    url: str
+    article: Article
+    metadata: Metadata
+    verdict: str  # ok or thin: there is no response to judge
+
+
+def clean_html(html: str, *, id_: str, url: str, rules: RuleSet, thin_words: int) -> Cleaned:
+    """The page cleaned and described."""
+    article, metadata = read_article(html, url=url, rules=rules)
+    return Cleaned(id_, url, article, metadata, "ok" if article.words >= thin_words else "thin")
+
+
+def clean_file(file: str, *, url: str, dirs: Sequence[Path], thin_words: int) -> Cleaned:
+    """The page of an HTML file, or of stdin for "-"; its charset is found as for a captured page."""
+    try:
+        payload = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise NotFound(error.strerror or str(error), where=file, remedy="Name an HTML file that can be read") from error
+    html = decode_text(payload)
+    return clean_html(html, id_=file, url=url, rules=load_rules(tuple(dirs)), thin_words=thin_words)
+
+
+def batch_lines(file: str, out: TextIO, *, dirs: Sequence[Path], thin_words: int) -> int:
+    """Cleans JSON lines {"id","url","html"} of a file or stdin onto `out`, one line each; the number of broken lines.
+
+    A line that is no such object gives {"id": null, "error": …} in its place; none is lost and none stops the rest.
+    """
+    rules = load_rules(tuple(dirs))
+    gc.freeze()  # what is loaded by now stays; trees come and go, and the collector need not look for them in between
+    gc.disable()
+    failed = 0
+    stream = sys.stdin if file == "-" else Path(file).open(encoding="utf-8")
+    with stream:
+        for number, line in enumerate(_filled(stream), 1):
+            try:
+                row = _row(line, number)
+            except FormatError as error:
+                failed += 1
+                out.write(json.dumps({"id": None, "line": number, "error": str(error)}) + "\n")
+                continue
+            cleaned = clean_html(
+                row["html"], id_=row["id"], url=row.get("url") or "", rules=rules, thin_words=thin_words
+            )
+            out.write(json.dumps(cleaned_json(cleaned), ensure_ascii=False) + "\n")
+            if number % 20 == 0:
+                gc.collect()
+    out.flush()
+    return failed
+
+
+def _filled(lines: Iterable[str]) -> Iterable[str]:
+    return (line for line in lines if line.strip())
+
+
+def _row(line: str, number: int) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise FormatError(f"not JSON: {error}", where=f"line {number}", remedy="One object a line") from error
+    if not isinstance(row, dict) or not isinstance(row.get("html"), str) or "id" not in row:
+        raise FormatError(
+            'no object with "id" and "html"', where=f"line {number}", remedy='Write {"id": …, "url": …, "html": …}'
+        )
+    return row
+
+
+def cleaned_json(cleaned: Cleaned) -> dict[str, Any]:
+    """The fields of `clean --json`."""
+    metadata, article = cleaned.metadata, cleaned.article
+    return {
+        "id": cleaned.id,
+        "url": cleaned.url,
+        "title": _value(metadata.title),
+        "authors": list(metadata.authors.value) if metadata.authors else [],
+        "published": _value(metadata.published),
+        "modified": _value(metadata.modified),
+        "site": _value(metadata.site),
+        "language": _value(metadata.language),
+        "description": _value(metadata.description),
+        "text": article.text,
+        "markdown": article.markdown,
+        "html": article.html,
+        "removed": [asdict(removal) for removal in article.removals],
+        "verdict": cleaned.verdict,
+    }
+
+
+def _value(field: Sourced[str] | None) -> str | None:
+    return field.value if field else None

@@ -1,0 +1,106 @@
+"""How results look: one line for people on a terminal, one JSON object a line for machines, talk on stderr."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from tasks.catalog import Entry
+from tasks.errors import TearsheetError
+from tasks.pipeline import Outcome
+from tasks.records import Removal
+
+__all__ = ["Talk", "entry_line", "ledger_lines", "outcome_line", "print_json", "summary_line"]
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on a line of stdout, there at once for whoever reads along."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def outcome_line(outcome: Outcome) -> str:
+    """What became of one URL: verdict, id, size of the article, or the error."""
+    if outcome.error:
+        return f"failed   {outcome.url}\n         {outcome.error}"
+    verdict, ref = outcome.verdict, outcome.ref
+    if verdict is None or ref is None:
+        return f"failed   {outcome.url}"
+    reasons = f" ({', '.join(verdict.reasons)})" if verdict.reasons else ""
+    title = outcome.title or outcome.final_url
+    removed = sum(outcome.removed.values())
+    return (
+        f"{verdict.kind.value:8} {title}{reasons}\n         {ref.id}  {outcome.words:,} words kept, "
+        f"{removed:,} characters removed, {ref.size:,} bytes, {outcome.elapsed_s:.2f} s\n         {ref.key}"
+    )
+
+
+def summary_line(outcomes: Counter[str], *, stopped: bool = False) -> str:
+    """How many URLs ended with which verdict."""
+    total = sum(outcomes.values())
+    parts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(outcomes.items()))
+    head = f"{total:,} URL{'s' if total != 1 else ''}: {parts}" if total else "no URL"
+    return head + ("; stopped before the rest" if stopped else "")
+
+
+def entry_line(entry: Entry) -> str:
+    """One row of `list`."""
+    return f"{entry.id}  {entry.verdict:8} {entry.words:6,} words  {entry.title or '–'}\n    {entry.final_url}"
+
+
+def ledger_lines(removals: Iterable[Removal | dict[str, Any]]) -> Iterator[str]:
+    """The ledger, one removal a line: concept, rule, characters, the text's beginning."""
+    for removal in removals:
+        row = removal if isinstance(removal, dict) else {name: getattr(removal, name) for name in _SHOWN}
+        text = row["text"] if len(row["text"]) <= 90 else row["text"][:89] + "…"
+        yield f"{row['concept']:12} {row['chars']:6,}  {row['rule']:28} {text}"
+
+
+_SHOWN = ("concept", "rule", "chars", "text")
+
+
+class Talk:
+    """What is said on stderr: a progress bar on a terminal, plain lines elsewhere."""
+
+    def __init__(self, total: int | None = None) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self.bar: Progress | None = None
+        if self.console.is_terminal and (total is None or total > 1):
+            self.bar = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                console=self.console,
+                transient=True,
+            )
+        self.total = total
+
+    def __enter__(self) -> "Talk":
+        if self.bar:
+            self.bar.start()
+            self.row = self.bar.add_task("archiving", total=self.total)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def advance(self, url: str) -> None:
+        """One more URL is done."""
+        if self.bar:
+            self.bar.update(self.row, advance=1, description=url[-50:])
+
+    def say(self, line: str) -> None:
+        """One line for people."""
+        self.console.print(line, markup=False, soft_wrap=True)
+
+
+def error_line(error: TearsheetError) -> str:
+    """An error that ends a command."""
+    return f"tearsheet: {error}"
