@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urldefrag, urljoin
 
 from tasks.errors import FormatError, NotFound, SettingsError
 
-__all__ = ["Fetched", "Source", "discover", "load_sources", "named", "parse_feed", "parse_list"]
+__all__ = ["Fetched", "Source", "discover", "load_sources", "named", "parse_feed", "parse_list", "without_fragment"]
 
 FILE = "watch.toml"
 
@@ -219,7 +218,7 @@ def parse_feed(answer: Fetched) -> tuple[str, ...]:
     feed = feedparser.parse(io.BytesIO(answer.payload), response_headers=headers, sanitize_html=False)
     if not feed.get("version") and not feed.entries:
         raise FormatError("neither RSS nor Atom", where=answer.url, remedy="Name the feed itself, not its web page")
-    links = (urljoin(answer.url, entry.link) for entry in feed.entries if entry.get("link"))
+    links = (entry.get("link", "") for entry in feed.entries)  # made absolute by feedparser, "" where they cannot be
     return _once(link for link in links if _is_url(link))
 
 
@@ -230,4 +229,9 @@ def parse_list(payload: bytes) -> tuple[str, ...]:
 
 
 def _once(urls: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(urldefrag(url.strip()).url for url in urls))
+    return tuple(dict.fromkeys(without_fragment(url.strip()) for url in urls))
+
+
+def without_fragment(url: str) -> str:
+    """`url` up to its #, after which nothing reaches a server."""
+    return url.partition("#")[0]

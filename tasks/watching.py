@@ -13,16 +13,26 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
-from urllib.parse import urldefrag, urlsplit
+from urllib.parse import urlsplit
 
 from tasks.capture.decode import read_payload
 from tasks.capture.robots import Robots
 from tasks.errors import CaptureFailed, CaptureTransient, UrlRefused
 from tasks.pipeline import Outcome, Plainly, Run, Tools, archive_pages, capture_stage
 from tasks.records import VerdictKind
-from tasks.sources import Fetched, Source, discover
+from tasks.sources import Fetched, Source, discover, without_fragment
 
-__all__ = ["Pace", "Plan", "Report", "archive_shard", "discover_stage", "make_shards", "plan_stage", "watch_source"]
+__all__ = [
+    "Pace",
+    "Plan",
+    "Report",
+    "archive_shard",
+    "discover_stage",
+    "held_urls",
+    "make_shards",
+    "plan_stage",
+    "watch_source",
+]
 
 SHARD_URLS = 50  # pages archived in one stage: one row in a run's record
 MAX_DELAY_S = 60.0  # a longer Crawl-delay in robots.txt is held to be this, or one site could stop a run for days
@@ -129,7 +139,7 @@ def _fetch(url: str, tools: Tools) -> Fetched:
 # ------------------------------------------------------------------ plan
 def plan_stage(source: Source, urls: tuple[str, ...], tools: Tools) -> Plan:
     """What is due of `urls`: not held by the store, allowed by robots.txt, within the source's limit."""
-    held = _held((manifest for _, manifest in tools.store.manifests()), tools.settings.attempts)
+    held = held_urls((manifest for _, manifest in tools.store.manifests()), tools.settings.attempts)
     new = [url for url in urls if url not in held]
     disallowed: list[tuple[str, str]] = []
     delays_s: dict[str, float] = {}
@@ -158,7 +168,7 @@ def _may(url: str, robots: Robots, policy: str, disallowed: list[tuple[str, str]
     return answer.allowed or policy == "report"
 
 
-def _held(manifests: Iterable[bytes], attempts: int) -> set[str]:
+def held_urls(manifests: Iterable[bytes], attempts: int) -> set[str]:
     """URLs of which there is a good bundle, or `attempts` bad ones: the page is as it is."""
     good: set[str] = set()
     bad: Counter[str] = Counter()
@@ -179,7 +189,7 @@ def _names(bundle: Mapping[str, Any]) -> set[str]:
     canonical = (bundle.get("canonical_url") or {}).get("value") or ""
     if _host(canonical) == _host(bundle["final_url"]):
         names.add(canonical)
-    return {urldefrag(name).url for name in names}
+    return {without_fragment(name) for name in names}
 
 
 def _host(url: str) -> str:

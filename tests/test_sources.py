@@ -154,6 +154,12 @@ def test_a_feed_in_another_charset_and_with_broken_markup_is_read_all_the_same()
     assert parse_feed(answer) == ("https://rss.example/caf",)
 
 
+def test_an_entry_whose_link_is_no_web_address_names_no_page() -> None:
+    items = "<item><link>http://[x#y</link></item><item><link>mailto:a@b</link></item>"
+    rss = f"<rss version='2.0'><channel>{items}</channel></rss>"
+    assert parse_feed(Fetched("https://e.example/", rss.encode())) == ()
+
+
 def test_an_empty_feed_has_no_links() -> None:
     assert parse_feed(Fetched("https://e.example/", b"<rss version='2.0'><channel></channel></rss>")) == ()
 

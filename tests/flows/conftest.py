@@ -41,6 +41,7 @@ PAGES = {
     "/feed.xml": ("application/rss+xml", FEED),
     "/robots.txt": ("text/plain", "User-agent: *\nDisallow: /private/\n"),
 }
+STATUS = {"/busy": 503}
 
 
 class _Site(http.server.BaseHTTPRequestHandler):
@@ -49,7 +50,7 @@ class _Site(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         kind, text = PAGES.get(self.path, ("text/html", "<title>Not here</title><p>Nothing to see.</p>"))
         body = text.encode()
-        self.send_response(200 if self.path in PAGES else 404)
+        self.send_response(200 if self.path in PAGES else STATUS.get(self.path, 404))
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -1,0 +1,93 @@
+"""What is deployed, and what is said where no server is."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import free_port
+
+SHOW = """
+import json
+from flows.deployments import deployments
+print(json.dumps([
+    [d.full_name, d.entrypoint, d.parameters, [[s.schedule.cron, s.schedule.timezone] for s in d.schedules or ()]]
+    for d in deployments()
+]))
+"""
+SERVE = """
+from flows.deployments import serve
+from tasks.errors import SettingsError
+try:
+    serve()
+except SettingsError as error:
+    print(error)
+"""
+CONFIG = """
+[sources.court]
+list = "urls.txt"
+cron = "15 6 * * mon-fri"
+timezone = "Europe/Berlin"
+store = "s3://evidence/court"
+
+[sources.pages]
+urls = ["https://news.example/"]
+cron = "0 5 * * *"
+"""
+
+
+def python(code: str, folder: Path, **environ: str) -> str:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "TEARSHEET_"))}
+    clean |= {"PREFECT_HOME": str(folder / "home"), "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env={**clean, **environ},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_one_deployment_archives_a_url_and_one_a_source_watches_it_on_its_schedule(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "watch.toml").write_text(CONFIG)
+    assert json.loads(python(SHOW, tmp_path)) == [
+        ["archive/default", "flows.archive.archive", {"store": f"{tmp_path}/archive", "mode": "page"}, []],
+        [
+            "watch/court",
+            "flows.watch.watch",
+            {"name": "court", "store": "s3://evidence/court"},
+            [["15 6 * * mon-fri", "Europe/Berlin"]],
+        ],
+        [
+            "watch/pages",
+            "flows.watch.watch",
+            {"name": "pages", "store": f"{tmp_path}/archive"},
+            [["0 5 * * *", "UTC"]],
+        ],
+    ]
+
+
+def test_serving_without_a_server_says_how_to_start_one(tmp_path: Path) -> None:
+    said = python(SERVE, tmp_path)
+    assert said.startswith("PREFECT_API_URL: no Prefect server is named. Start one with `prefect server start`")
+
+
+def test_serving_with_a_server_that_does_not_answer_says_so(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}/api"
+    said = python(SERVE, tmp_path, PREFECT_API_URL=url, PREFECT_CLIENT_MAX_RETRIES="0")
+    assert said.startswith(f"{url}: no Prefect server answers")
+    assert "`prefect server start`" in said
+
+
+@pytest.mark.parametrize("name", ["DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED"])
+def test_telemetry_is_off_unless_the_user_says_otherwise(tmp_path: Path, name: str) -> None:
+    code = f"import flows, os; print(os.environ[{name!r}])"
+    assert python(code, tmp_path).strip() in ("1", "false")
+    assert python(code, tmp_path, **{name: "kept"}).strip() == "kept"

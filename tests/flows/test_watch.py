@@ -1,0 +1,153 @@
+"""One watch run, without Prefect: what is due, in which order, how politely, and what is reported."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.errors import CaptureFailed, CaptureTransient, FormatError
+from tasks.pipeline import Tools, capture_stage, open_tools
+from tasks.settings import config_dirs, load_settings
+from tasks.sources import Source
+from tasks.watching import MAX_DELAY_S, Pace, Report, held_urls, make_shards, plan_stage, watch_source
+
+
+@contextmanager
+def tools(site: str, folder: Path, **flags: Any) -> Iterator[Tools]:
+    settings = load_settings(
+        environ={}, store=str(folder / "store"), allow=[site], retry_wait_s=0.0, **({"thin_words": 5} | flags)
+    )
+    with open_tools(settings, config_dirs(environ={})) as made:
+        yield made
+
+
+def feed(site: str, path: str = "/feed.xml", **fields: Any) -> Source:
+    return Source(name="harbour", cron="* * * * *", feed=f"http://{site}{path}", **fields)
+
+
+def paths(report: Report) -> list[tuple[str, bool]]:
+    return sorted((outcome.url.split("/", 3)[3], outcome.good) for outcome in report.outcomes)
+
+
+# ------------------------------------------------------------------ a whole run
+def test_a_run_archives_what_is_new_and_allowed_and_the_next_one_only_tries_failures_again(
+    site: str, tmp_path: Path
+) -> None:
+    with tools(site, tmp_path) as made:
+        heard: list[str] = []
+        first = watch_source(feed(site), made, heard=lambda outcome: heard.append(outcome.url))
+        second = watch_source(feed(site), made)
+    assert paths(first) == [("crane", True), ("ferry", True), ("gone", False)]
+    assert sorted(heard) == sorted(outcome.url for outcome in first.outcomes)
+    assert [url for url, _ in first.plan.disallowed] == [f"http://{site}/private/minutes"]
+    assert str(first).startswith("harbour: 4 found, 0 held, 2 archived, 1 failed, 1 disallowed")
+    assert not first.good
+    assert all(outcome.text == "" for outcome in first.outcomes)
+    assert (second.plan.held, paths(second)) == (2, [("gone", False)])
+
+
+def test_the_report_is_one_object_with_each_page_and_each_disallowed_url(site: str, tmp_path: Path) -> None:
+    with tools(site, tmp_path) as made:
+        report = json.loads(json.dumps(watch_source(feed(site), made).as_json()))
+    counts = {key: report[key] for key in ("source", "found", "held", "archived", "failed", "left")}
+    assert counts == {"source": "harbour", "found": 4, "held": 0, "archived": 2, "failed": 1, "left": 0}
+    assert [entry["url"] for entry in report["disallowed"]] == [f"http://{site}/private/minutes"]
+    assert {page["verdict"] for page in report["pages"]} == {"ok", "error"}
+
+
+def test_a_limit_leaves_the_rest_for_the_next_run(site: str, tmp_path: Path) -> None:
+    with tools(site, tmp_path) as made:
+        first = watch_source(feed(site, limit=1), made)
+        second = watch_source(feed(site, limit=1), made)
+    assert (paths(first), first.plan.left) == ([("crane", True)], 3)
+    assert (paths(second), second.plan.left) == ([("ferry", True)], 2)
+
+
+@pytest.mark.parametrize(("policy", "listed"), [("report", 1), ("ignore", 0)])
+def test_robots_txt_can_be_reported_or_ignored(site: str, tmp_path: Path, policy: str, listed: int) -> None:
+    with tools(site, tmp_path, robots=policy) as made:
+        plan = plan_stage(feed(site), (f"http://{site}/private/minutes",), made)
+    assert plan.due == (f"http://{site}/private/minutes",)
+    assert len(plan.disallowed) == listed
+
+
+def test_a_refused_url_is_tried_so_that_its_outcome_says_why(site: str, tmp_path: Path) -> None:
+    urls = ("ftp://a.example/", "http://[x", "http://127.0.0.1:9/")
+    with tools(site, tmp_path) as made:
+        report = watch_source(Source(name="s", cron="", urls=urls), made)
+    assert {outcome.url for outcome in report.outcomes if outcome.error} == set(urls)
+
+
+def test_a_feed_that_cannot_be_read_ends_the_run(site: str, tmp_path: Path) -> None:
+    with tools(site, tmp_path) as made:
+        with pytest.raises(CaptureFailed, match="the answer was 404"):
+            watch_source(feed(site, "/gone.xml"), made)
+        with pytest.raises(CaptureTransient, match="the answer was 503"):
+            watch_source(feed(site, "/busy"), made)
+        with pytest.raises(FormatError):
+            watch_source(feed(site, "/crane"), made)
+
+
+def test_the_delay_that_robots_txt_asks_for_is_kept_up_to_a_bound(
+    site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.flows.conftest import PAGES
+
+    for asked, kept in (("2", 2.0), ("86400", MAX_DELAY_S)):
+        monkeypatch.setitem(PAGES, "/robots.txt", ("text/plain", f"User-agent: *\nCrawl-delay: {asked}\n"))
+        with tools(site, tmp_path) as made:
+            assert plan_stage(feed(site), (f"http://{site}/crane",), made).delays_s == {site: kept}
+
+
+# ------------------------------------------------------------------ what is held
+def manifest(url: str, kind: str = "ok", final_url: str = "", canonical: str = "") -> bytes:
+    named = {"value": canonical, "source": "link"} if canonical else None
+    verdict = {"kind": kind, "reasons": []}
+    fields = {"url": url, "final_url": final_url or url, "canonical_url": named, "verdict": verdict}
+    return json.dumps(fields).encode()
+
+
+def test_a_good_bundle_holds_the_url_asked_for_where_it_led_and_its_canonical_one() -> None:
+    bundle = manifest("https://a.example/1#x", final_url="https://a.example/2", canonical="https://a.example/3#y")
+    assert held_urls([bundle], 3) == {"https://a.example/1", "https://a.example/2", "https://a.example/3"}
+
+
+def test_a_page_cannot_claim_to_be_one_of_another_host() -> None:
+    bundle = manifest("https://a.example/1", canonical="https://victim.example/")
+    assert held_urls([bundle], 3) == {"https://a.example/1"}
+
+
+def test_a_bad_bundle_holds_its_url_only_after_as_many_tries_as_the_settings_say() -> None:
+    bad = manifest("https://a.example/1", kind="error")
+    assert held_urls([bad] * 2, 3) == set()
+    assert held_urls([bad] * 3, 3) == {"https://a.example/1"}
+    assert held_urls([bad, manifest("https://a.example/1")], 3) == {"https://a.example/1"}
+
+
+# ------------------------------------------------------------------ shards and pace
+def test_shards_keep_every_url_and_let_hosts_take_turns() -> None:
+    urls = ["http://a/1", "http://a/2", "http://a/3", "http://b/1", "http://c/1", "http://c/2"]
+    assert list(make_shards(urls, 4)) == [
+        ("http://a/1", "http://b/1", "http://a/2", "http://a/3"),
+        ("http://c/1", "http://c/2"),
+    ]
+    assert list(make_shards([], 4)) == []
+
+
+def test_captures_of_one_host_stand_apart_by_its_delay_and_others_do_not_wait() -> None:
+    slept: list[float] = []
+    pace = Pace({"slow.example": 5.0}, clock=lambda: 100.0, sleep=slept.append)
+    calls: list[tuple[str, Any]] = []
+
+    def run(stage: Any, *args: Any) -> Any:
+        calls.append((stage.__name__, args))
+
+    paced = pace.keep(run)
+    for url in ("http://slow.example/1", "http://quick.example/1", "http://slow.example/2", "http://Slow.example/3"):
+        paced(capture_stage, url)
+    paced(len, "http://slow.example/4")
+    assert slept == [5.0, 10.0]
+    assert len(calls) == 5
