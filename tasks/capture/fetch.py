@@ -1,0 +1,212 @@
+"""The recorder: URLs in, exchanges out, with the policy asked before every connection and every redirect."""
+
+import dataclasses
+import re
+import socket
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+
+from tasks.capture.connect import Connection, Pool, TlsContext, open_connection
+from tasks.capture.policy import Policy, Resolver, Target, parse_url
+from tasks.capture.wire import Received, receive
+from tasks.errors import CaptureFailed, CaptureTransient, SettingsError, TearsheetError
+from tasks.records import Capture, Exchange
+from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["Recorder"]
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+_HEADER = re.compile(r"[\x20-\x7e\xa0-\xff\t]*")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Recorder:
+    """Fetches pages and keeps every byte; one may serve many threads, and keeps connections alive between them.
+
+    No cookie, credential or header of one exchange ever goes into another.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        resolver: Resolver | None = None,
+        ssl_context: "ssl.SSLContext | None" = None,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self.settings = settings
+        self.policy = Policy(settings.allow, frozenset(settings.ports), resolver or socket.getaddrinfo)
+        self._tls, self._pool, self._clock = TlsContext(ssl_context), Pool(), clock
+        self._headers = (
+            ("User-Agent", _header("user_agent", settings.agent)),
+            ("Accept", _ACCEPT),
+            ("Accept-Language", _header("accept_language", settings.accept_language)),
+            ("Accept-Encoding", "gzip"),  # what every reader of WARC files can undo
+            ("Connection", "keep-alive"),
+        )
+
+    def __enter__(self) -> "Recorder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Every connection closed; captures already made stay readable."""
+        self._pool.close()
+
+    def capture(self, url: str) -> Capture:
+        """One visit to `url`: each redirect an exchange, the page last.
+
+        Raises UrlRefused, CaptureTransient or CaptureFailed; an error on a later hop names the way there.
+        """
+        exchanges: list[Exchange] = []
+        try:
+            target = parse_url(url)
+            while True:
+                exchanges.append(self._exchange(target, ()))
+                following = _following(exchanges, self.settings.max_redirects)
+                if following is None:
+                    return Capture(url, tuple(exchanges), self.settings.agent)
+                target = following
+                if exchanges[-1].url.startswith("https:") and target.scheme == "http":
+                    exchanges[-1] = _flagged(exchanges[-1], "https-downgrade")
+        except BaseException as error:
+            for exchange in exchanges:
+                exchange.body.close()
+            if isinstance(error, TearsheetError) and exchanges:
+                raise _on_the_way(error, exchanges) from error
+            raise
+
+    def exchange(self, url: str, headers: Iterable[tuple[str, str]] = ()) -> Exchange:
+        """One GET without redirects; `headers` replace ours of the same name. The caller closes the body."""
+        return self._exchange(parse_url(url), tuple(headers))
+
+    def _exchange(self, target: Target, headers: tuple[tuple[str, str], ...]) -> Exchange:
+        self.policy.check(target)
+        request = _request(target, self._headers, headers)
+        connection = self._pool.take(target.origin)
+        if connection is not None:
+            try:
+                return self._over(connection, target, request)
+            except CaptureTransient as error:
+                if error.code != "no-response":
+                    raise  # the server had begun to answer: a second request would be a second visit
+        timeout_s = min(self.settings.connect_timeout_s, self.settings.total_timeout_s)
+        return self._over(open_connection(target, self.policy, self._tls, timeout_s), target, request)
+
+    def _over(self, connection: Connection, target: Target, request: bytes) -> Exchange:
+        started_at, started = self._clock(), time.monotonic()
+        deadline = started + self.settings.total_timeout_s
+        received = None
+        try:
+            received = receive(connection, request, url=target.url, limits=self.settings, deadline=deadline)
+        finally:
+            if received is not None and received.reusable:
+                self._pool.give(target.origin, connection)
+            else:
+                connection.sock.close()
+        return _as_exchange(received, target, request, connection, started_at, time.monotonic() - started)
+
+
+def _header(key: str, value: str) -> str:
+    if not _HEADER.fullmatch(value):
+        raise SettingsError(f"{key} cannot be sent: {value!r}", where=key, remedy="Use one line of Latin-1 characters")
+    return value
+
+
+def _request(target: Target, ours: tuple[tuple[str, str], ...], given: tuple[tuple[str, str], ...]) -> bytes:
+    """The exact bytes of the request."""
+    for name, value in given:
+        if not _HEADER.fullmatch(f"{name}{value}"):
+            raise ValueError(f"no header: {name!r}: {value!r}")
+    replaced = {name.lower() for name, _value in given}
+    headers = [("Host", target.authority), *(pair for pair in ours if pair[0].lower() not in replaced), *given]
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return f"GET {target.path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
+
+
+def _as_exchange(
+    received: Received, target: Target, request: bytes, connection: Connection, started_at: datetime, elapsed_s: float
+) -> Exchange:
+    head = received.head
+    return Exchange(
+        url=target.url,
+        started_at=started_at,
+        request=request,
+        response_head=head.raw,
+        body=received.body,
+        status=head.status,
+        headers=head.headers,
+        ip=connection.ip,
+        block_digest=received.block_digest,
+        payload_digest=received.payload_digest,
+        payload_size=received.payload_size,
+        chunked=head.chunked,
+        truncated=received.truncated,
+        interim=received.interim,
+        flags=received.flags,
+        tls=connection.tls,
+        first_byte_s=received.first_byte_s,
+        elapsed_s=elapsed_s,
+    )
+
+
+# ------------------------------------------------------------------ redirects
+def _following(exchanges: list[Exchange], max_redirects: int) -> Target | None:
+    """Where the last exchange leads to, or None where it is the page.
+
+    Raises UrlRefused, or CaptureFailed with code redirect-loop or too-many-redirects.
+    """
+    last = exchanges[-1]
+    location = last.header("location")
+    if last.status not in _REDIRECTS or not location:
+        return None
+    following = parse_url(_joined(last.url, location))
+    if any(exchange.url == following.url for exchange in exchanges):
+        raise CaptureFailed(
+            f"the redirects go round in a circle, back to {following.url}",
+            where=last.url,
+            remedy="Name the page itself, or see whether it wants a login",
+            code="redirect-loop",
+        )
+    if len(exchanges) > max_redirects:
+        raise CaptureFailed(
+            f"more than {max_redirects} redirects",
+            where=last.url,
+            remedy="Name the page itself, or raise max_redirects",
+            code="too-many-redirects",
+        )
+    return following
+
+
+def _joined(base: str, location: str) -> str:
+    """A Location header as an absolute URL; servers send UTF-8 and spaces there."""
+    try:
+        location = location.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        pass  # then it is Latin-1, as the standard has it
+    location = location.strip().replace(" ", "%20")
+    try:
+        return urljoin(base, location)
+    except ValueError:
+        return location  # no URL; parse_url says why
+
+
+def _flagged(exchange: Exchange, flag: str) -> Exchange:
+    return dataclasses.replace(exchange, flags=(*exchange.flags, flag))
+
+
+def _on_the_way(error: TearsheetError, exchanges: list[Exchange]) -> TearsheetError:
+    way = " → ".join(exchange.url for exchange in exchanges)
+    return type(error)(f"{error.what} (redirected by {way})", where=error.where, remedy=error.remedy, code=error.code)
