@@ -10,7 +10,7 @@ from prefect.states import Completed, Failed
 from tasks.errors import TearsheetError
 from tasks.pipeline import Outcome, archive_page, open_tools
 from tasks.settings import config_dirs
-from tasks.steps import code, run_settings, tracked
+from tasks.steps import check_server_answers, code, run_settings, tracked
 
 
 @flow(name="archive", flow_run_name="{url}", persist_result=False)
@@ -27,19 +27,35 @@ async def archive(url: str, store: str | None = None, mode: Literal["page"] = "p
     try:
         outcome = await asyncio.to_thread(_archive, url, store)
     except TearsheetError as error:  # settings, rules or store: no page was tried
-        return Failed(message=str(error))
+        outcome = Outcome(url, error=error)
     await acreate_markdown_artifact(key="archive", markdown=_as_markdown(outcome), description=url)
-    return Completed(message=_summary(outcome), data=outcome) if outcome.good else _failed(outcome)
+    if outcome.good:
+        return Completed(message=_summary(outcome), data=outcome)
+    return Failed(message=str(outcome.error or _summary(outcome)), data=outcome)
+
+
+def archive_tracked(url: str, store: str | None = None) -> Outcome:
+    """The outcome of one run of the flow in this process, recorded by the server that is named, else by a passing one.
+
+    Raises SettingsError where the server that is named does not answer.
+    """
+    check_server_answers()
+    return asyncio.run(_tracked(url, store))
+
+
+async def _tracked(url: str, store: str | None) -> Outcome:
+    state = await archive(url, store=store, return_state=True)
+    result: Any = await state.aresult(raise_on_failure=False)
+    if isinstance(result, BaseException):  # the run itself broke or was interrupted
+        raise result
+    outcome: Outcome = result
+    return outcome
 
 
 def _archive(url: str, store: str | None) -> Outcome:
     settings = run_settings(store)
     with open_tools(settings, config_dirs()) as tools:
         return archive_page(url, tools, run=tracked(settings))
-
-
-def _failed(outcome: Outcome) -> State[Any]:
-    return Failed(message=str(outcome.error or _summary(outcome)), data=outcome)
 
 
 def _summary(outcome: Outcome) -> str:

@@ -3,9 +3,7 @@
 import os
 from collections.abc import Sequence
 
-import httpx
 from prefect import serve as serve_deployments
-from prefect.client.orchestration import get_client
 from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.settings import PREFECT_API_URL
@@ -16,11 +14,9 @@ from flows.watch import watch
 from tasks.errors import SettingsError
 from tasks.settings import config_dirs, load_settings
 from tasks.sources import Source, load_sources
-from tasks.steps import absolute_store
+from tasks.steps import START_A_SERVER, absolute_store, check_server_answers
 
 RUNS_AT_ONCE = 4  # flow runs under way at once, each a process of some 150 MB
-
-_START = "Start one with `prefect server start`, then `export PREFECT_API_URL=http://127.0.0.1:4200/api`"
 
 
 def deployments(sources: Sequence[Source] | None = None) -> list[RunnerDeployment]:
@@ -57,19 +53,9 @@ def serve() -> None:
 
     Raises SettingsError where no Prefect server is named or it does not answer.
     """
-    check_server()
+    if not PREFECT_API_URL.value():
+        raise SettingsError("no Prefect server is named", where="PREFECT_API_URL", remedy=START_A_SERVER)
+    check_server_answers()
     found = deployments()
     os.environ["TEARSHEET_CONFIG"] = str(config_dirs()[-1].resolve())  # runs find the same files from any folder
     serve_deployments(*found, limit=RUNS_AT_ONCE, pause_on_shutdown=True)
-
-
-def check_server() -> None:
-    """Raises SettingsError, saying how to start a server, unless one is named and answers."""
-    url = PREFECT_API_URL.value()
-    if not url:
-        raise SettingsError("no Prefect server is named", where="PREFECT_API_URL", remedy=_START)
-    with get_client(sync_client=True) as client:
-        try:
-            client.hello().raise_for_status()
-        except httpx.HTTPError as error:
-            raise SettingsError(f"no Prefect server answers: {error}", where=url, remedy=_START) from error

@@ -9,16 +9,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.runtime import deployment
+from prefect.settings import PREFECT_API_URL
 from prefect.tasks import exponential_backoff
 
 from tasks.errors import SettingsError, TransientError
 from tasks.pipeline import Run
 from tasks.settings import Settings, load_settings
 
-__all__ = ["STEPS", "Step", "absolute_store", "code", "run_settings", "tracked"]
+__all__ = [
+    "START_A_SERVER",
+    "STEPS",
+    "Step",
+    "absolute_store",
+    "check_server_answers",
+    "code",
+    "run_settings",
+    "tracked",
+]
 
 R = TypeVar("R")
 
@@ -102,6 +114,21 @@ def run_settings(store: str | None = None) -> Settings:
             remedy="Give the deployment an absolute folder or s3://bucket/prefix",
         )
     return settings
+
+
+START_A_SERVER = "Start one with `prefect server start`, then `export PREFECT_API_URL=http://127.0.0.1:4200/api`"
+
+
+def check_server_answers() -> None:
+    """Raises SettingsError, saying how to start a server, where one is named and does not answer."""
+    url = PREFECT_API_URL.value()
+    if not url:
+        return
+    with get_client(sync_client=True) as client:
+        try:
+            client.hello().raise_for_status()
+        except httpx.HTTPError as error:
+            raise SettingsError(f"no Prefect server answers: {error}", where=url, remedy=START_A_SERVER) from error
 
 
 def absolute_store(location: str) -> str:

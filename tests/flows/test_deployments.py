@@ -26,6 +26,9 @@ try:
 except SettingsError as error:
     print(error)
 """
+TRACK = SERVE.replace("deployments import serve", "archive import archive_tracked").replace(
+    "serve()", "archive_tracked('https://a.example/')"
+)
 CONFIG = """
 [sources.court]
 list = "urls.txt"
@@ -79,9 +82,10 @@ def test_serving_without_a_server_says_how_to_start_one(tmp_path: Path) -> None:
     assert said.startswith("PREFECT_API_URL: no Prefect server is named. Start one with `prefect server start`")
 
 
-def test_serving_with_a_server_that_does_not_answer_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", [SERVE, TRACK])
+def test_a_server_that_does_not_answer_is_named(tmp_path: Path, code: str) -> None:
     url = f"http://127.0.0.1:{free_port()}/api"
-    said = python(SERVE, tmp_path, PREFECT_API_URL=url, PREFECT_CLIENT_MAX_RETRIES="0")
+    said = python(code, tmp_path, PREFECT_API_URL=url, PREFECT_CLIENT_MAX_RETRIES="0")
     assert said.startswith(f"{url}: no Prefect server answers")
     assert "`prefect server start`" in said
 

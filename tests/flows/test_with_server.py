@@ -20,6 +20,11 @@ async def main():
         print(json.dumps([str(state.state_details.flow_run_id), state.type.value, state.message, outcome.as_json()]))
 asyncio.run(main())
 """
+HERE = """
+from flows.archive import archive_tracked
+for url in {urls!r}:
+    print(archive_tracked(url).as_json()["verdict"])
+"""
 DEPLOY = """
 from flows.deployments import deployments
 default = deployments(())[0]
@@ -110,6 +115,13 @@ def test_a_server_that_does_not_answer_is_tried_as_often_as_the_settings_say(pre
     flow_run, state, _, outcome = archived["closed"]
     assert (state, outcome["key"]) == ("FAILED", None)
     assert tasks_of(prefect, flow_run, {"capture"})["capture"]["run_count"] == 3
+
+
+def test_a_run_in_this_process_gives_its_outcome(prefect: Prefect, site: str, archived: Any) -> None:
+    urls = [f"http://{site}/ferry", f"http://{site}/gone"]
+    assert prefect.run_python(HERE.format(urls=urls)).split() == ["ok", "error"]
+    names = [run["name"] for run in prefect.runs_of("archive")]
+    assert names.count(f"http://{site}/ferry") == 1
 
 
 def test_a_worker_runs_the_module_entrypoint_and_refuses_a_relative_store(
