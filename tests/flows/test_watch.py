@@ -75,7 +75,7 @@ def test_robots_txt_can_be_reported_or_ignored(site: str, tmp_path: Path, policy
 
 
 def test_a_refused_url_is_tried_so_that_its_outcome_says_why(site: str, tmp_path: Path) -> None:
-    urls = ("ftp://a.example/", "http://[x", "http://127.0.0.1:9/")
+    urls = ("ftp://a.example/", "http://[x", "http://127.0.0.1:9/", "http://user:secret@a.example/")
     with tools(site, tmp_path) as made:
         report = watch_source(Source(name="s", cron="", urls=urls), made)
     assert {outcome.url for outcome in report.outcomes if outcome.error} == set(urls)
