@@ -26,6 +26,7 @@ class RobotsAnswer:
     allowed: bool
     reason: str
     crawl_delay_s: float | None = None
+    read: bool = True  # False: nobody knows what the site wishes, so not allowed for now
 
 
 class Robots:
@@ -71,13 +72,14 @@ class Robots:
         try:
             capture = self._recorder.capture(url)
         except TearsheetError as error:
-            return RobotsAnswer(False, f"robots.txt could not be read: {error}")
+            return RobotsAnswer(False, f"robots.txt could not be read: {error}", read=False)
         try:
             status, truncated = capture.page.status, capture.page.truncated
             if 400 <= status < 500 and status != 429:
                 return RobotsAnswer(True, f"no robots.txt: {url} answered {status}")
             if not 200 <= status < 300 or truncated in ("time", "disconnect", "unspecified"):
-                return RobotsAnswer(False, f"robots.txt could not be read: {url} answered {truncated or status}")
+                why = f"robots.txt could not be read: {url} answered {truncated or status}"
+                return RobotsAnswer(False, why, read=False)
             payload = read_payload(capture.page, _MAX_BYTES)
         finally:
             capture.close()
