@@ -47,6 +47,7 @@ class Plan:
     found: int  # URLs that the source names
     held: int  # of these, the store has them
     disallowed: tuple[tuple[str, str], ...]  # (URL, why) by robots.txt; archived all the same under `report`
+    unread: tuple[tuple[str, str], ...]  # (URL, why) whose robots.txt could not be read: not for now, a failure
     due: tuple[str, ...]  # to be archived now
     left: int  # beyond the source's limit: for the next run
     delays_s: Mapping[str, float]  # host → least time between two captures
@@ -112,10 +113,16 @@ def watch_source(
     urls = run(discover_stage, source, tools)
     plan = run(plan_stage, source, urls, tools)
     pace = Pace(plan.delays_s)
-    outcomes: list[Outcome] = []
+    outcomes = [_unread(url, why) for url, why in plan.unread]
+    for outcome in outcomes:
+        heard(outcome)
     for shard in make_shards(plan.due):
         outcomes += run(archive_shard, shard, tools, pace, heard)
     return Report(source.name, plan, tuple(outcomes))
+
+
+def _unread(url: str, why: str) -> Outcome:
+    return Outcome(url, error=CaptureTransient(why, where=url, remedy="The next run tries again", code="robots"))
 
 
 # ------------------------------------------------------------------ discover
@@ -141,31 +148,49 @@ def plan_stage(source: Source, urls: tuple[str, ...], tools: Tools) -> Plan:
     """What is due of `urls`: not held by the store, allowed by robots.txt, within the source's limit."""
     held = held_urls((manifest for _, manifest in tools.store.manifests()), tools.settings.attempts)
     new = [url for url in urls if url not in held]
-    disallowed: list[tuple[str, str]] = []
-    delays_s: dict[str, float] = {}
+    asking = _Asking(Robots(tools.recorder), tools.settings.robots)
     due: list[str] = []
-    robots = Robots(tools.recorder)
+    left = 0
     for at, url in enumerate(new):
-        if source.limit is not None and len(due) == source.limit:
-            return Plan(len(urls), len(urls) - len(new), tuple(disallowed), tuple(due), len(new) - at, delays_s)
-        if _may(url, robots, tools.settings.robots, disallowed, delays_s):
+        if len(due) == source.limit:
+            left = len(new) - at
+            break
+        if asking.may(url):
             due.append(url)
-    return Plan(len(urls), len(urls) - len(new), tuple(disallowed), tuple(due), 0, delays_s)
+    return Plan(
+        found=len(urls),
+        held=len(urls) - len(new),
+        disallowed=tuple(asking.disallowed),
+        unread=tuple(asking.unread),
+        due=tuple(due),
+        left=left,
+        delays_s=asking.delays_s,
+    )
 
 
-def _may(url: str, robots: Robots, policy: str, disallowed: list[tuple[str, str]], delays_s: dict[str, float]) -> bool:
-    """Whether `url` may be archived; notes what robots.txt says of it and its host."""
-    if policy == "ignore":
-        return True
-    try:
-        answer = robots.allows(url)
-    except UrlRefused:
-        return True  # the capture refuses it too, and its outcome says why
-    if answer.crawl_delay_s:
-        delays_s[_host(url)] = min(answer.crawl_delay_s, MAX_DELAY_S)
-    if not answer.allowed:
-        disallowed.append((url, answer.reason))
-    return answer.allowed or policy == "report"
+class _Asking:
+    """What robots.txt says of one URL after the other, noted as the policy (obey, report, ignore) wants it."""
+
+    def __init__(self, robots: Robots, policy: str) -> None:
+        self.robots, self.policy = robots, policy
+        self.disallowed: list[tuple[str, str]] = []
+        self.unread: list[tuple[str, str]] = []
+        self.delays_s: dict[str, float] = {}
+
+    def may(self, url: str) -> bool:
+        """Whether `url` may be archived now."""
+        if self.policy == "ignore":
+            return True
+        try:
+            answer = self.robots.allows(url)
+        except UrlRefused:
+            return True  # the capture refuses it too, and its outcome says why
+        if answer.crawl_delay_s:
+            self.delays_s[_host(url)] = min(answer.crawl_delay_s, MAX_DELAY_S)
+        if answer.allowed:
+            return True
+        (self.disallowed if answer.read or self.policy == "report" else self.unread).append((url, answer.reason))
+        return self.policy == "report"
 
 
 def held_urls(manifests: Iterable[bytes], attempts: int) -> set[str]:

@@ -81,6 +81,25 @@ def test_a_refused_url_is_tried_so_that_its_outcome_says_why(site: str, tmp_path
     assert {outcome.url for outcome in report.outcomes if outcome.error} == set(urls)
 
 
+def test_a_page_whose_robots_txt_cannot_be_read_is_a_failure_of_this_run_and_not_fetched(
+    site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.flows.conftest import PAGES, STATUS
+
+    monkeypatch.delitem(PAGES, "/robots.txt")
+    monkeypatch.setitem(STATUS, "/robots.txt", 503)
+    source = Source(name="s", cron="", urls=(f"http://{site}/crane",))
+    heard: list[str] = []
+    with tools(site, tmp_path) as made:
+        report = watch_source(source, made, heard=lambda outcome: heard.append(outcome.url))
+    with tools(site, tmp_path, robots="report") as made:
+        reported = watch_source(source, made)
+    assert (paths(report), report.plan.due, heard) == ([("crane", False)], (), list(source.urls))
+    assert report.failed[0].error is not None
+    assert "robots.txt could not be read" in str(report.failed[0].error)
+    assert paths(reported) == [("crane", True)]
+
+
 def test_a_feed_that_cannot_be_read_ends_the_run(site: str, tmp_path: Path) -> None:
     with tools(site, tmp_path) as made:
         with pytest.raises(CaptureFailed, match="the answer was 404"):
