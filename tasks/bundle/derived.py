@@ -1,0 +1,97 @@
+"""What is derived from the page and stands beside it in the bundle: article files, ledger, metadata, provenance."""
+
+import html
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tasks.bundle.jsons import json_line, json_page, utf8
+from tasks.bundle.manifest import metadata_fields, removed_chars
+from tasks.records import Article, Capture, Metadata, PageText, Verdict
+
+__all__ = ["LEDGER_FORMAT", "METADATA_FORMAT", "article_document", "ledger", "metadata_json"]
+
+METADATA_FORMAT = "tearsheet-metadata/1"
+LEDGER_FORMAT = "tearsheet-ledger/1"
+# The saved article fetches nothing, runs nothing: pictures are links until it is opened in a replay.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def article_document(article: Article, metadata: Metadata, url: str) -> bytes:
+    """The clean article as an HTML document that stands alone."""
+    language = f' lang="{html.escape(metadata.language.value)}"' if metadata.language else ""
+    title = metadata.title.value if metadata.title else url
+    return utf8(
+        f"<!doctype html>\n<html{language}>\n<head>\n"
+        '<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width">\n'
+        f"<title>{html.escape(title, quote=False)}</title>\n"
+        f'<link rel="canonical" href="{html.escape(url)}">\n'
+        f"</head>\n<body>\n{article.html}\n</body>\n</html>\n"
+    )
+
+
+def ledger(article: Article) -> bytes:
+    """removed.jsonl: a header line with the sums, then one removal a line in the order of the page."""
+    return b"".join(line + b"\n" for line in _ledger_lines(article))
+
+
+def _ledger_lines(article: Article) -> Iterator[bytes]:
+    yield json_line(
+        {
+            "format": LEDGER_FORMAT,
+            "removals": len(article.removals),
+            "page_chars": article.page_chars,
+            "kept_chars": article.kept_chars,
+            "removed_chars": sum(removal.chars for removal in article.removals),
+            "parser": article.parser,
+        }
+    )
+    for removal in article.removals:
+        yield json_line(
+            {
+                "concept": removal.concept,
+                "rule": removal.rule,
+                "why": removal.why,
+                "path": removal.path,
+                "text": removal.text,
+                "chars": removal.chars,
+                "digest": removal.digest,
+                "score": removal.score,
+            }
+        )
+
+
+def metadata_json(
+    capture: Capture, page: PageText, verdict: Verdict, article: Article | None, metadata: Metadata
+) -> bytes:
+    """metadata.json: what the page says of itself, each field with its source, and what became of it."""
+    removed = removed_chars(article)
+    table: Mapping[str, Any] = {
+        "format": METADATA_FORMAT,
+        "url": capture.url,
+        "final_url": capture.final_url,
+        "captured_at": f"{capture.started_at:%Y-%m-%dT%H:%M:%S.%fZ}",
+        "mode": capture.mode,
+        "verdict": {"kind": verdict.kind.value, "reasons": list(verdict.reasons)},
+        "status": capture.page.status,
+        "media_type": page.media_type,
+        "charset": page.charset,
+        "charset_source": page.charset_source,
+        "decode_flags": list(page.flags),
+        "no_article": None if article else _why_not(page, verdict),
+        **metadata_fields(metadata),
+        "words": article.words if article else 0,
+        "page_chars": article.page_chars if article else 0,
+        "kept_chars": article.kept_chars if article else 0,
+        "removed_chars": sum(removed.values()),
+        "removed": removed,
+    }
+    return json_page(table)
+
+
+def _why_not(page: PageText, verdict: Verdict) -> str:
+    """Why there is no article."""
+    if page.text is not None:
+        return "no-article"
+    return "not-html" if "not-html" in verdict.reasons or not page.flags else page.flags[0]

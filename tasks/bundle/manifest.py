@@ -1,0 +1,203 @@
+"""The manifest: the small JSON beside a bundle from which the catalog is made. Its presence in a store is the commit."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from tasks.bundle.jsons import json_line
+from tasks.errors import FormatError
+from tasks.records import Article, Capture, Digest, Metadata, PageText, Sourced, Verdict, VerdictKind
+
+__all__ = ["FORMAT", "Manifest", "Member", "metadata_fields", "read_manifest", "write_manifest"]
+
+FORMAT = "tearsheet-manifest/1"
+MAX_BYTES = 256 << 20  # of a manifest that is read
+SOURCED = tuple(item.name for item in fields(Metadata))  # each {"value", "source"} or null
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file inside the bundle."""
+
+    sha256: Digest
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One manifest, checked."""
+
+    id: str
+    sha256: Digest
+    bytes: int
+    url: str
+    final_url: str
+    captured_at: str  # RFC 3339, whole seconds, UTC
+    verdict: Verdict
+    status: int
+    media_type: str
+    metadata: Metadata
+    words: int
+    removed_chars: int
+    removed: Mapping[str, int]  # concept → characters
+    text: str
+    text_sha256: Digest
+    members: Mapping[str, Member]
+    software: str
+    rules: str
+
+
+def write_manifest(
+    *,
+    bundle_id: str,
+    sha256: Digest,
+    size: int,
+    capture: Capture,
+    page: PageText,
+    verdict: Verdict,
+    article: Article | None,
+    metadata: Metadata,
+    text: bytes,
+    text_sha256: Digest,
+    members: Mapping[str, Member],
+    provenance: Mapping[str, Any],
+) -> bytes:
+    """The manifest's bytes: canonical JSON and a newline."""
+    removed = removed_chars(article)
+    return (
+        json_line(
+            {
+                "format": FORMAT,
+                "id": bundle_id,
+                "sha256": sha256,
+                "bytes": size,
+                "url": capture.url,
+                "final_url": capture.final_url,
+                "captured_at": f"{capture.started_at:%Y-%m-%dT%H:%M:%SZ}",
+                "verdict": {"kind": verdict.kind.value, "reasons": list(verdict.reasons)},
+                "status": capture.page.status,
+                "media_type": page.media_type,
+                **metadata_fields(metadata),
+                "words": article.words if article else 0,
+                "removed_chars": sum(removed.values()),
+                "removed": removed,
+                "text": text.decode("utf-8"),
+                "text_sha256": text_sha256,
+                "members": {path: {"sha256": member.sha256, "bytes": member.bytes} for path, member in members.items()},
+                "software": str(provenance.get("software", "")),
+                "rules": str(provenance.get("rules", "")),
+            }
+        )
+        + b"\n"
+    )
+
+
+def removed_chars(article: Article | None) -> dict[str, int]:
+    """Characters taken out, by concept, in alphabetical order."""
+    removed: dict[str, int] = {}
+    for removal in article.removals if article else ():
+        removed[removal.concept] = removed.get(removal.concept, 0) + removal.chars
+    return dict(sorted(removed.items()))
+
+
+def metadata_fields(metadata: Metadata) -> dict[str, Any]:
+    """Every metadata field as JSON: {"value", "source"}, or null where the page says nothing."""
+    found: dict[str, Sourced[Any] | None] = {name: getattr(metadata, name) for name in SOURCED}
+    return {
+        name: None if item is None else {"value": item.value, "source": item.source} for name, item in found.items()
+    }
+
+
+# ------------------------------------------------------------------ reading
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_ID = re.compile(r"[0-9]{14}-[0-9a-f]{16}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_STRINGS = {
+    "id": _ID, "sha256": _DIGEST, "url": None, "final_url": None, "captured_at": _DATE, "media_type": None,
+    "text": None, "text_sha256": _DIGEST, "software": None, "rules": None,
+}  # fmt: skip
+_NUMBERS = ("bytes", "status", "words", "removed_chars")
+_LISTS = ("authors", "tags")  # metadata whose value is a list of strings
+
+
+def read_manifest(data: bytes) -> Manifest:
+    """The manifest in `data`; FormatError names the field that is not what FORMAT.md says. Unknown fields are let be."""
+    table = _table(data)
+    values: dict[str, Any] = {name: _string(table, name, pattern) for name, pattern in _STRINGS.items()}
+    values |= {name: _number(table, name) for name in _NUMBERS}
+    values["verdict"] = _verdict(table)
+    values["metadata"] = Metadata(**{name: _sourced(table, name) for name in SOURCED})
+    removed = _mapping(table, "removed")
+    values["removed"] = {concept: _number(removed, concept) for concept in removed}
+    members = _mapping(table, "members")
+    values["members"] = {path: _member(members, path) for path in members}
+    return Manifest(**values)
+
+
+def _table(data: bytes) -> dict[str, Any]:
+    if len(data) > MAX_BYTES:
+        raise _broken("the whole", f"{len(data)} bytes")
+    try:
+        table = json.loads(data)
+    except (ValueError, RecursionError):
+        raise _broken("the whole", "not JSON") from None
+    if not isinstance(table, dict) or table.get("format") != FORMAT:
+        raise _broken("format", f"not {FORMAT}")
+    return table
+
+
+def _broken(field: str, why: str) -> FormatError:
+    return FormatError(
+        f"{field}: {why}", where="manifest", remedy="`tearsheet verify` the bundle; its manifest can be written anew"
+    )
+
+
+def _string(table: Mapping[str, Any], name: str, pattern: re.Pattern[str] | None = None) -> str:
+    value = table.get(name)
+    if not isinstance(value, str) or (pattern and not pattern.fullmatch(value)):
+        raise _broken(name, "missing or of a wrong form")
+    return value
+
+
+def _number(table: Mapping[str, Any], name: str) -> int:
+    value = table.get(name)
+    if type(value) is not int or value < 0:
+        raise _broken(name, "missing or no number")
+    return value
+
+
+def _mapping(table: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = table.get(name)
+    if not isinstance(value, dict):
+        raise _broken(name, "missing or no object")
+    return value
+
+
+def _strings(value: Any, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
+        raise _broken(name, "missing or no list of strings")
+    return tuple(value)
+
+
+def _verdict(table: Mapping[str, Any]) -> Verdict:
+    value = _mapping(table, "verdict")
+    try:
+        kind = VerdictKind(_string(value, "kind"))
+    except ValueError:
+        raise _broken("verdict", "unknown kind") from None
+    return Verdict(kind, _strings(value.get("reasons"), "verdict"))
+
+
+def _sourced(table: Mapping[str, Any], name: str) -> Sourced[Any] | None:
+    if table.get(name) is None:
+        return None
+    item = _mapping(table, name)
+    value = _strings(item.get("value"), name) if name in _LISTS else _string(item, "value")
+    return Sourced(value, _string(item, "source"))
+
+
+def _member(members: Mapping[str, Any], path: str) -> Member:
+    item = _mapping(members, path)
+    return Member(Digest(_string(item, "sha256", _DIGEST)), _number(item, "bytes"))

@@ -1,0 +1,273 @@
+"""Packing: a capture and what was read from it become one WACZ on disk, the same bytes for the same input.
+
+Every member in its order, and nothing else, is named in `_write_members`. Bodies are streamed from where the
+recorder left them; nothing that follows the clock, the machine or the order of a hash enters the file.
+"""
+
+import contextlib
+import errno
+import hashlib
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tasks.bundle.cdxj import Row, index_members
+from tasks.bundle.derived import article_document, ledger, metadata_json
+from tasks.bundle.jsons import json_line, json_page, utf8
+from tasks.bundle.manifest import Member, write_manifest
+from tasks.bundle.wacz import DEFLATED, Entry, WaczWriter
+from tasks.bundle.warc import CONFORMS_TO, Block, WarcFile, warc_date, write_exchanges
+from tasks.errors import DiskFull
+from tasks.records import Article, Bundle, Capture, Digest, Metadata, PageText, Verdict
+
+__all__ = ["FORMAT", "pack_bundle"]
+
+FORMAT = "tearsheet-bundle/1"
+PROVENANCE_FORMAT = "tearsheet-provenance/1"
+DATA, DERIVED = "data.warc.gz", "derived.warc.gz"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(slots=True)
+class _Contents:
+    """What goes into one bundle, and the index rows collected on the way."""
+
+    capture: Capture
+    page: PageText
+    verdict: Verdict
+    article: Article | None
+    metadata: Metadata
+    provenance: Mapping[str, Any]
+    page_record: str = ""  # id of the page's response
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        return self.metadata.title.value if self.metadata.title else ""
+
+    @property
+    def text(self) -> bytes:
+        return utf8(self.article.text) if self.article else b""
+
+    @property
+    def seed(self) -> str:
+        return f"{self.capture.started_at:%Y-%m-%dT%H:%M:%S.%fZ} {self.capture.url}"
+
+
+def pack_bundle(
+    folder: Path,
+    *,
+    capture: Capture,
+    page: PageText,
+    verdict: Verdict,
+    article: Article | None,
+    metadata: Metadata,
+    provenance: Mapping[str, Any],
+) -> Bundle:
+    """The bundle as `<id>.wacz` in `folder`, with its manifest in memory.
+
+    `provenance` is JSON and may not change from run to run. Raises DiskFull; a half-written file does not stay.
+    """
+    contents = _Contents(capture, page, verdict, article, metadata, provenance)
+    with _temporary(folder) as (file, temporary):
+        entries = _write_members(file, contents)
+        sha256, size = _hash_file(file)
+        bundle_id = f"{capture.started_at:%Y%m%d%H%M%S}-{sha256.removeprefix('sha256:')[:16]}"
+        file.close()
+        path = temporary.rename(folder / f"{bundle_id}.wacz")
+    text = contents.text
+    manifest = write_manifest(
+        bundle_id=bundle_id,
+        sha256=sha256,
+        size=size,
+        capture=capture,
+        page=page,
+        verdict=verdict,
+        article=article,
+        metadata=metadata,
+        text=text,
+        text_sha256=_digest(text),
+        members={entry.name: Member(entry.sha256, entry.size) for entry in entries},
+        provenance=provenance,
+    )
+    return Bundle(bundle_id, path, sha256, size, manifest)
+
+
+@contextlib.contextmanager
+def _temporary(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """A new file in `folder`, gone again unless it was renamed; OSError for a full disk becomes DiskFull."""
+    with tempfile.NamedTemporaryFile(dir=folder, prefix="packing-", suffix=".wacz.tmp", delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            temporary.chmod(0o644)
+            yield file.file, temporary
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            # Closing flushes once more; that failure says nothing new.
+            with contextlib.suppress(OSError):
+                file.close()
+            raise DiskFull(
+                "no room for the bundle", where=str(folder), remedy="Free some space and run again"
+            ) from None
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _hash_file(file: BinaryIO) -> tuple[Digest, int]:
+    file.flush()
+    file.seek(0)
+    found = hashlib.file_digest(file, "sha256")
+    return Digest(f"sha256:{found.hexdigest()}"), file.tell()
+
+
+def _digest(data: bytes) -> Digest:
+    return Digest(f"sha256:{hashlib.sha256(data).hexdigest()}")
+
+
+# ------------------------------------------------------------------ members
+def _write_members(file: BinaryIO, contents: _Contents) -> list[Entry]:
+    """All members, in their order."""
+    capture, article = contents.capture, contents.article
+    wacz = WaczWriter(file, capture.started_at)
+    document = article_document(article, contents.metadata, capture.final_url) if article else b""
+    with wacz.stored(f"archive/{DATA}") as sink:
+        _write_data(WarcFile(sink, DATA, seed=contents.seed), contents)
+    if article:
+        with wacz.stored(f"archive/{DERIVED}") as sink:
+            _write_derived(WarcFile(sink, DERIVED, seed=contents.seed), contents, document)
+    index, idx = index_members(contents.rows)
+    wacz.add("indexes/index.cdx.gz", index)
+    wacz.add("indexes/index.idx", idx, deflate=True)
+    wacz.add("pages/pages.jsonl", _pages(contents), deflate=True)
+    if article:
+        wacz.add("article/article.html", document, deflate=True)
+        wacz.add("article/article.md", utf8(article.markdown), deflate=True)
+        wacz.add("article/article.txt", contents.text, deflate=True)
+    described = metadata_json(capture, contents.page, contents.verdict, article, contents.metadata)
+    wacz.add("article/metadata.json", described, deflate=True)
+    if article:
+        wacz.add("article/removed.jsonl", ledger(article), deflate=True)
+    wacz.add("article/provenance.json", _provenance(contents), deflate=True)
+    package = _datapackage(contents, wacz.entries)
+    wacz.add("datapackage.json", package)
+    wacz.add("datapackage-digest.json", json_page({"path": "datapackage.json", "hash": _digest(package)}))
+    wacz.finish()
+    return wacz.entries
+
+
+def _write_data(warc: WarcFile, contents: _Contents) -> None:
+    """warcinfo, then response, request and metadata of each exchange."""
+    capture, page, verdict = contents.capture, contents.page, contents.verdict
+    warc.start(_warcinfo(contents), capture.started_at)
+    about_page = {
+        "verdict": verdict.kind.value,
+        "verdictReasons": " ".join(verdict.reasons),
+        "mediaType": page.media_type,
+        "charset": page.charset,
+        "charsetSource": page.charset_source,
+        "decodeFlags": " ".join(page.flags),
+    }
+    for record_id, row in write_exchanges(warc, capture, about_page):
+        contents.page_record = record_id
+        contents.rows.append(row)
+
+
+def _write_derived(warc: WarcFile, contents: _Contents, document: bytes) -> None:
+    """warcinfo, the clean copy as conversions of the page, and once more as a resource that replays by itself.
+
+    In a file of their own, because some indexers list conversions under the page's own URL and hide the original.
+    """
+    url, date = contents.capture.final_url, contents.capture.page.started_at
+    warc.start(_warcinfo(contents), contents.capture.started_at)
+    for media_type, data in (("text/plain; charset=utf-8", contents.text), ("text/html; charset=utf-8", document)):
+        block = Block.of(data)
+        fields = [("WARC-Target-URI", url), ("WARC-Refers-To", contents.page_record)]
+        fields += [("Content-Type", media_type), ("WARC-Payload-Digest", block.digest)]
+        warc.add("conversion", fields, block, date=date)
+    block, urn = Block.of(document), f"urn:article:{url}"
+    fields = [("WARC-Target-URI", urn), ("Content-Type", "text/html; charset=utf-8")]
+    fields.append(("WARC-Payload-Digest", block.digest))
+    placed = warc.add("resource", fields, block, date=date)
+    contents.rows.append(
+        Row(urn, date, "text/html", 200, block.digest, warc.name, placed.offset, placed.length, placed.digest)
+    )
+
+
+def _warcinfo(contents: _Contents) -> dict[str, str]:
+    settings = contents.provenance.get("settings")
+    contact = settings.get("contact", "") if isinstance(settings, Mapping) else ""
+    return {
+        "software": str(contents.provenance.get("software", "")),
+        "format": "WARC File Format 1.1",
+        "conformsTo": CONFORMS_TO,
+        "operator": str(contact),
+        "http-header-user-agent": contents.capture.user_agent,
+    }
+
+
+def _pages(contents: _Contents) -> bytes:
+    """pages.jsonl: the header line, which readers drop, and the page."""
+    header = {"format": "json-pages-1.0", "id": "pages", "title": "All Pages", "hasText": True}
+    url, ts = contents.capture.final_url, warc_date(contents.capture.page.started_at)
+    page = {
+        "id": hashlib.sha256(utf8(f"{ts} {url}")).hexdigest()[:16],
+        "url": url,
+        "ts": ts,
+        "title": contents.title or url,
+        "text": contents.text.decode("utf-8"),
+    }
+    return json_line(header) + b"\n" + json_line(page) + b"\n"
+
+
+def _provenance(contents: _Contents) -> bytes:
+    """provenance.json: what made this bundle, and which record the derived files come from."""
+    made = {
+        "format": PROVENANCE_FORMAT,
+        "original": {
+            "member": f"archive/{DATA}",
+            "record": contents.page_record,
+            "url": contents.capture.final_url,
+            "date": warc_date(contents.capture.page.started_at),
+            "payload": contents.capture.page.payload_digest,
+        },
+        "zlib": zlib.ZLIB_RUNTIME_VERSION,
+    }
+    return json_page({**contents.provenance, **made})
+
+
+def _datapackage(contents: _Contents, entries: list[Entry]) -> bytes:
+    """datapackage.json: every member with its digest; the root of the bundle's fixity."""
+    created = warc_date(contents.capture.started_at)
+    package = {
+        "profile": "data-package",
+        "wacz_version": "1.1.1",
+        "title": contents.title or contents.capture.final_url,
+        "created": created,
+        "modified": created,
+        "software": str(contents.provenance.get("software", "")),
+        "mainPageUrl": contents.capture.final_url,
+        "mainPageDate": warc_date(contents.capture.page.started_at),
+        "tearsheet": {"format": FORMAT},
+        "resources": [_resource(entry) for entry in entries],
+    }
+    if contents.metadata.description:
+        package["description"] = contents.metadata.description.value
+    return json_page(package)
+
+
+def _resource(entry: Entry) -> dict[str, Any]:
+    """One member's row. A deflated one also has the digest of its bytes in the zip, because many
+    different deflate streams give the same data, and a flipped bit must never pass."""
+    row: dict[str, Any] = {
+        "name": entry.name.lower().replace("/", "."),
+        "path": entry.name,
+        "hash": entry.sha256,
+        "bytes": entry.size,
+    }
+    if entry.method == DEFLATED:
+        row["stored"] = {"method": "deflate", "hash": entry.packed_sha256, "bytes": entry.packed}
+    return row

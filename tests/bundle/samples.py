@@ -1,0 +1,189 @@
+"""Captures, articles and bundles made by hand, for the tests of packing, verifying and storing."""
+
+import hashlib
+import gzip
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tasks.bundle.pack import pack_bundle
+from tasks.records import (
+    Article,
+    Bundle,
+    Capture,
+    Digest,
+    Exchange,
+    Metadata,
+    PageText,
+    Removal,
+    Sourced,
+    Tls,
+    Verdict,
+    VerdictKind,
+)
+
+MOMENT = datetime(2026, 11, 23, 10, 54, 47, 123456, tzinfo=UTC)
+URL = "https://news.example/2026/tide"
+AGENT = "Tearsheet/0.1 (+mailto:desk@news.example)"
+HTML = (
+    "<!doctype html><html lang=en><head><title>The tide</title></head><body><nav>Home</nav>"
+    "<article><h1>The tide</h1><p>The tide came in — later than foretold.</p>"
+    "<p>Become a member today.</p><p>It left before noon.</p></article></body></html>"
+)
+PROVENANCE: dict[str, Any] = {
+    "software": "tearsheet/0.1.0",
+    "rules": "sha256:" + "a" * 64,
+    "settings": {"contact": "mailto:desk@news.example", "thin_words": 25},
+}
+
+
+def digest(data: bytes) -> Digest:
+    return Digest(f"sha256:{hashlib.sha256(data).hexdigest()}")
+
+
+@dataclass
+class MemoryBody:
+    """A body in memory that keeps to the Body protocol."""
+
+    data: bytes
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = len(self.data)
+
+    def open(self) -> BinaryIO:
+        return BytesIO(self.data)
+
+    def close(self) -> None:
+        pass
+
+
+def exchange(
+    body: bytes = HTML.encode(),
+    *,
+    url: str = URL,
+    status: str = "200 OK",
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "text/html; charset=utf-8"),),
+    after_s: float = 0.0,
+    payload: bytes | None = None,
+    **more: Any,
+) -> Exchange:
+    """One exchange; `payload` is the entity where the body is chunked."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    head = f"HTTP/1.1 {status}\r\n{lines}\r\n".encode("latin-1")
+    entity = body if payload is None else payload
+    host, path = url.split("/", 3)[2], "/" + url.split("/", 3)[3]
+    values: dict[str, Any] = {
+        "url": url,
+        "started_at": MOMENT + timedelta(seconds=after_s),
+        "request": f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {AGENT}\r\n\r\n".encode(),
+        "response_head": head,
+        "body": MemoryBody(body),
+        "status": int(status[:3]),
+        "headers": tuple((name.lower(), value) for name, value in headers),
+        "ip": "192.0.2.7",
+        "block_digest": digest(head + body),
+        "payload_digest": digest(entity),
+        "payload_size": len(entity),
+        "first_byte_s": 0.01,
+        "elapsed_s": 0.0421,
+    }
+    return Exchange(**(values | more))
+
+
+def chunked(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)
+
+
+def captures() -> dict[str, Capture]:
+    """One capture for each form of answer that the WARC treats differently, by name."""
+    html = HTML.encode()
+    coded = gzip.compress(html, mtime=0)
+    ctype = ("Content-Type", "text/html; charset=utf-8")
+    away = exchange(
+        b"", url="http://news.example/tide", status="301 Moved", headers=(("Location", URL), ("Content-Length", "0"))
+    )
+    tls = Tls("TLSv1.3", "TLS_AES_256_GCM_SHA384", digest(b"certificate"))
+    made = {
+        "plain": (exchange(headers=(ctype, ("Content-Length", str(len(html)))), tls=tls),),
+        "redirect": (away, exchange(headers=(ctype, ("Content-Length", str(len(html)))), after_s=1.2)),
+        "chunked": (
+            exchange(
+                chunked(html),
+                headers=(ctype, ("Transfer-Encoding", "chunked")),
+                payload=html,
+                chunked=True,
+                interim=(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n",),
+                flags=("interim",),
+            ),
+        ),
+        "gzip": (exchange(coded, headers=(ctype, ("Content-Encoding", "gzip"), ("Content-Length", str(len(coded))))),),
+        "chunked-gzip": (
+            exchange(
+                chunked(coded),
+                headers=(ctype, ("Content-Encoding", "gzip"), ("Transfer-Encoding", "chunked")),
+                payload=coded,
+                chunked=True,
+            ),
+        ),
+        "truncated": (exchange(headers=(ctype, ("Content-Length", "99999")), truncated="disconnect"),),
+        "not-html": (exchange(b"%PDF-1.7 \x00\xff", headers=(("Content-Type", "application/pdf"),)),),
+        "error": (exchange(b"<p>gone", status="404 Not Found", headers=(ctype, ("Content-Length", "7"))),),
+    }
+    return {name: Capture(exchanges[0].url, exchanges, AGENT) for name, exchanges in made.items()}
+
+
+def article() -> Article:
+    removals = (
+        Removal("navigation", "nav", "the site's menu", "/html[1]/body[1]/nav[1]", "Home", 4, digest(b"Home"), None),
+        Removal(
+            "promo",
+            "promo-member",
+            "asks for membership",
+            "/html[1]/body[1]/article[1]/p[2]",
+            "Become a member today.",
+            19,
+            digest(b"Become a member today."),
+            0.25,
+        ),
+    )
+    text = "The tide\n\nThe tide came in — later than foretold.\n\nIt left before noon.\n"
+    return Article(
+        html="<h1>The tide</h1>\n<p>The tide came in — later than foretold.</p>\n<p>It left before noon.</p>",
+        markdown="# The tide\n\nThe tide came in — later than foretold.\n\nIt left before noon.\n",
+        text=text,
+        removals=removals,
+        page_chars=81,
+        kept_chars=58,
+    )
+
+
+METADATA = Metadata(
+    title=Sourced("The tide", "meta:og:title"),
+    authors=Sourced(("Ada Byron", "K. Čapek"), "json-ld:author"),
+    published=Sourced("2026-11-22T08:00:00+01:00", "json-ld:datePublished"),
+    language=Sourced("en", "html:lang"),
+    tags=Sourced(("sea", "moon"), "meta:keywords"),
+)
+
+
+def pack(folder: Path, name: str = "plain", **more: Any) -> Bundle:
+    """The bundle of one of the captures."""
+    capture = captures()[name]
+    html = name != "not-html"
+    verdict = {
+        "truncated": Verdict(VerdictKind.CUT, ("truncated-disconnect",)),
+        "error": Verdict(VerdictKind.ERROR, ("status-404",)),
+        "not-html": Verdict(VerdictKind.OK, ("not-html",)),
+    }.get(name, Verdict(VerdictKind.OK))
+    values: dict[str, Any] = {
+        "capture": capture,
+        "page": PageText("text/html", HTML, "utf-8", "http") if html else PageText("application/pdf", None),
+        "verdict": verdict,
+        "article": article() if html else None,
+        "metadata": METADATA if html else Metadata(),
+        "provenance": PROVENANCE,
+    }
+    return pack_bundle(folder, **(values | more))
