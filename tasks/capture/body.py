@@ -4,6 +4,8 @@ import io
 import tempfile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from tasks.errors import DiskFull
+
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
@@ -22,8 +24,15 @@ class SpooledBody:
         self.size = 0
 
     def write(self, data: bytes) -> None:
-        """`data` added at the end; only before the first open()."""
-        self._spool.write(data)
+        """`data` added at the end; only before the first open(). Raises DiskFull."""
+        try:
+            self._spool.write(data)
+        except OSError as error:  # ours, not the network's: it must never look like a body that broke off
+            raise DiskFull(
+                f"a page's body could not be written: {error.strerror or error}",
+                where=tempfile.gettempdir(),
+                remedy="Make room there, or name another folder in TMPDIR",
+            ) from error
         self.size += len(data)
 
     def open(self) -> BinaryIO:

@@ -94,20 +94,20 @@ class _Source:
 
 
 # ------------------------------------------------------------------ heads
-def _read_heads(source: _Source, request: bytes, url: str, max_bytes: int) -> tuple[Head, tuple[bytes, ...], bytes]:
+def _read_heads(source: _Source, request: bytes, url: str, max_bytes: int) -> tuple[Head, list[Head], bytes]:
     """The final head, the interim ones before it, and the bytes of the body that came along."""
     data = b""
-    interim: list[bytes] = []
+    interim: list[Head] = []
     try:
         source.send(request)
         while True:
-            raw, data = _read_head(source, data, url, max_bytes - sum(len(raw) for raw in interim))
+            raw, data = _read_head(source, data, url, max_bytes - sum(len(head.raw) for head in interim))
             head = parse_head(raw)
             if head is None:
                 raise _not_http(url, raw)
             if not head.interim:
-                return head, tuple(interim), data
-            interim.append(raw)
+                return head, interim, data
+            interim.append(head)
     except TimeoutError:
         what = "no whole answer in time" if source.first_byte_at else "no answer in time"
         raise CaptureTransient(what, where=url, remedy="Try later, or raise idle_timeout_s", code="timeout") from None
@@ -180,12 +180,12 @@ class _Receiving:
         self.payload.update(payload)
         self.payload_size += len(payload)
 
-    def finish(self, interim: tuple[bytes, ...], first_byte_s: float) -> Received:
+    def finish(self, interim: list[Head], first_byte_s: float) -> Received:
         """The whole response."""
-        flags = self.head.flags + tuple(f"interim-{raw[9:12].decode('latin-1')}" for raw in interim) + tuple(self.flags)
+        flags = self.head.flags + tuple(f"interim-{head.status}" for head in interim) + tuple(self.flags)
         return Received(
             head=self.head,
-            interim=interim,
+            interim=tuple(head.raw for head in interim),
             body=self.body,
             first_byte_s=first_byte_s,
             block_digest=Digest(f"sha256:{self.block.hexdigest()}"),

@@ -312,3 +312,25 @@ def test_a_body_of_200_mb_takes_less_than_60_mb_of_memory(server: ToughServer) -
 
     assert (int(size), kept) == (200 << 20, "whole")
     assert int(peak) < 60 << 10  # KiB, on Linux
+
+
+_NO_ROOM = """
+import resource, sys
+from tasks.capture.fetch import Recorder
+from tasks.errors import DiskFull
+from tasks.settings import load_settings
+resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 20, 2 << 20))
+with Recorder(load_settings(environ={}, allow=(sys.argv[1],))) as recorder:
+    try:
+        recorder.capture(f"http://{sys.argv[1]}/big/5")
+    except DiskFull as error:
+        print(error)
+"""
+
+
+def test_a_body_that_finds_no_room_on_disk_is_an_error_and_not_a_cut_page(server: ToughServer) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", _NO_ROOM, server.pair], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert "could not be written: File too large. Make room there" in result.stdout
