@@ -1,12 +1,13 @@
 """What is derived from the page and stands beside it in the bundle: article files, ledger, metadata, provenance."""
 
 import html
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from tasks.bundle.jsons import json_line, json_page, utf8
 from tasks.bundle.manifest import metadata_fields, removed_chars
-from tasks.records import Article, Capture, Metadata, PageText, Verdict
+from tasks.records import Article, Capture, Metadata, PageText, Removal, Verdict
 
 __all__ = ["LEDGER_FORMAT", "METADATA_FORMAT", "article_document", "ledger", "metadata_json"]
 
@@ -33,33 +34,19 @@ def article_document(article: Article, metadata: Metadata, url: str) -> bytes:
 
 def ledger(article: Article) -> bytes:
     """removed.jsonl: a header line with the sums, then one removal a line in the order of the page."""
-    return b"".join(line + b"\n" for line in _ledger_lines(article))
+    header = {
+        "format": LEDGER_FORMAT,
+        "removals": len(article.removals),
+        "page_chars": article.page_chars,
+        "kept_chars": article.kept_chars,
+        "removed_chars": sum(removal.chars for removal in article.removals),
+        "parser": article.parser,
+    }
+    return b"".join(json_line(line) + b"\n" for line in (header, *map(_removal, article.removals)))
 
 
-def _ledger_lines(article: Article) -> Iterator[bytes]:
-    yield json_line(
-        {
-            "format": LEDGER_FORMAT,
-            "removals": len(article.removals),
-            "page_chars": article.page_chars,
-            "kept_chars": article.kept_chars,
-            "removed_chars": sum(removal.chars for removal in article.removals),
-            "parser": article.parser,
-        }
-    )
-    for removal in article.removals:
-        yield json_line(
-            {
-                "concept": removal.concept,
-                "rule": removal.rule,
-                "why": removal.why,
-                "path": removal.path,
-                "text": removal.text,
-                "chars": removal.chars,
-                "digest": removal.digest,
-                "score": removal.score,
-            }
-        )
+def _removal(removal: Removal) -> dict[str, Any]:
+    return {item.name: getattr(removal, item.name) for item in fields(Removal)}
 
 
 def metadata_json(
@@ -86,6 +73,8 @@ def metadata_json(
         "kept_chars": article.kept_chars if article else 0,
         "removed_chars": sum(removed.values()),
         "removed": removed,
+        "removals": len(article.removals) if article else 0,
+        "parser": article.parser if article else None,
     }
     return json_page(table)
 

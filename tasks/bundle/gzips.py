@@ -22,8 +22,8 @@ class Output(Protocol):
 
 
 class _Packer(Protocol):
-    def compress(self, data: bytes, /) -> bytes: ...  # noqa: D102 zlib's own interface
-    def flush(self) -> bytes: ...  # noqa: D102
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self) -> bytes: ...
 
 
 class _StoredBlocks:

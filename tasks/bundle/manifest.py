@@ -1,4 +1,4 @@
-"""The manifest: the small JSON beside a bundle from which the catalog is made. Its presence in a store is the commit."""
+"""The manifest: the small JSON beside a bundle that the catalog is made of. Its presence in a store is the commit."""
 
 import json
 import re
@@ -123,7 +123,7 @@ _LISTS = ("authors", "tags")  # metadata whose value is a list of strings
 
 
 def read_manifest(data: bytes) -> Manifest:
-    """The manifest in `data`; FormatError names the field that is not what FORMAT.md says. Unknown fields are let be."""
+    """The manifest in `data`; FormatError names the field that is wrong. Unknown fields are let be."""
     table = _table(data)
     values: dict[str, Any] = {name: _string(table, name, pattern) for name, pattern in _STRINGS.items()}
     values |= {name: _number(table, name) for name in _NUMBERS}

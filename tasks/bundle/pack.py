@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from tasks.bundle.cdxj import Row, index_members
 from tasks.bundle.derived import article_document, ledger, metadata_json
@@ -97,13 +97,13 @@ def pack_bundle(
 
 
 @contextlib.contextmanager
-def _temporary(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
+def _temporary(folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
     """A new file in `folder`, gone again unless it was renamed; OSError for a full disk becomes DiskFull."""
     with tempfile.NamedTemporaryFile(dir=folder, prefix="packing-", suffix=".wacz.tmp", delete=False) as file:
         temporary = Path(file.name)
         try:
             temporary.chmod(0o644)
-            yield file.file, temporary
+            yield file, temporary
         except OSError as error:
             if error.errno not in _FULL:
                 raise
@@ -117,10 +117,11 @@ def _temporary(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
             temporary.unlink(missing_ok=True)
 
 
-def _hash_file(file: BinaryIO) -> tuple[Digest, int]:
-    file.flush()
+def _hash_file(file: IO[bytes]) -> tuple[Digest, int]:
+    found = hashlib.sha256()
     file.seek(0)
-    found = hashlib.file_digest(file, "sha256")
+    while data := file.read(1 << 20):
+        found.update(data)
     return Digest(f"sha256:{found.hexdigest()}"), file.tell()
 
 
@@ -129,7 +130,7 @@ def _digest(data: bytes) -> Digest:
 
 
 # ------------------------------------------------------------------ members
-def _write_members(file: BinaryIO, contents: _Contents) -> list[Entry]:
+def _write_members(file: IO[bytes], contents: _Contents) -> list[Entry]:
     """All members, in their order."""
     capture, article = contents.capture, contents.article
     wacz = WaczWriter(file, capture.started_at)
@@ -268,6 +269,8 @@ def _resource(entry: Entry) -> dict[str, Any]:
         "hash": entry.sha256,
         "bytes": entry.size,
     }
+    if entry.name.endswith(".jsonl"):
+        row["type"] = "file"  # or frictionless, and so `wacz validate`, reads it as a table of one type a column
     if entry.method == DEFLATED:
         row["stored"] = {"method": "deflate", "hash": entry.packed_sha256, "bytes": entry.packed}
     return row

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO
+from typing import IO
 
 from tasks.errors import FormatError
 from tasks.records import Digest
@@ -92,7 +92,7 @@ def _dos(moment: datetime) -> tuple[int, int]:
 class Sink:
     """Counts and hashes what goes into one STORED member."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.size, self.crc, self.sha256 = 0, 0, hashlib.sha256()
 
@@ -108,7 +108,7 @@ class Sink:
 class WaczWriter:
     """Writes members one after another into a seekable file; `entries` lists what has been written."""
 
-    def __init__(self, file: BinaryIO, moment: datetime) -> None:
+    def __init__(self, file: IO[bytes], moment: datetime) -> None:
         self._file, self._moment = file, moment
         self.entries: list[Entry] = []
 

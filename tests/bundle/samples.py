@@ -1,7 +1,7 @@
 """Captures, articles and bundles made by hand, for the tests of packing, verifying and storing."""
 
-import hashlib
 import gzip
+import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
