@@ -9,10 +9,9 @@ from tasks.bundle.jsons import json_line, json_page, utf8
 from tasks.bundle.manifest import metadata_fields, removed_chars
 from tasks.records import Article, Capture, Metadata, PageText, Removal, Verdict
 
-__all__ = ["LEDGER_FORMAT", "METADATA_FORMAT", "article_document", "ledger", "metadata_json"]
+__all__ = ["METADATA_FORMAT", "article_document", "ledger", "metadata_json"]
 
 METADATA_FORMAT = "tearsheet-metadata/1"
-LEDGER_FORMAT = "tearsheet-ledger/1"
 # The saved article fetches nothing, runs nothing: pictures are links until it is opened in a replay.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -33,16 +32,8 @@ def article_document(article: Article, metadata: Metadata, url: str) -> bytes:
 
 
 def ledger(article: Article) -> bytes:
-    """removed.jsonl: a header line with the sums, then one removal a line in the order of the page."""
-    header = {
-        "format": LEDGER_FORMAT,
-        "removals": len(article.removals),
-        "page_chars": article.page_chars,
-        "kept_chars": article.kept_chars,
-        "removed_chars": sum(removal.chars for removal in article.removals),
-        "parser": article.parser,
-    }
-    return b"".join(json_line(line) + b"\n" for line in (header, *map(_removal, article.removals)))
+    """removed.jsonl: one removal a line, in the order of the page; the sums stand in metadata.json."""
+    return b"".join(json_line(_removal(removal)) + b"\n" for removal in article.removals)
 
 
 def _removal(removal: Removal) -> dict[str, Any]:
