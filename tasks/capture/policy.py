@@ -145,7 +145,7 @@ class Policy:
     ) -> None:
         self.allow, self.ports, self.resolver = frozenset(_normal_pair(pair) for pair in allow), ports, resolver
 
-    def check(self, target: Target) -> None:
+    def check_port(self, target: Target) -> None:
         """Nothing, or UrlRefused with code port."""
         if target.port not in self.ports and target.pair not in self.allow:
             raise UrlRefused(
@@ -161,7 +161,7 @@ class Policy:
         Every answer must pass, or none is used. Raises UrlRefused (port, address), CaptureFailed (dns: no such host)
         or CaptureTransient (dns, dns-timeout).
         """
-        self.check(target)
+        self.check_port(target)
         found = _literal(target) or self._resolve(target, timeout_s)
         if target.pair not in self.allow:
             for _family, address in found:

@@ -4,6 +4,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -13,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from tasks.capture.connect import Connection
 from tasks.capture.decode import read_payload
 from tasks.capture.fetch import Recorder
+from tasks.capture.wire import receive
 from tasks.errors import CaptureFailed, CaptureTransient, SettingsError, UrlRefused
 from tasks.settings import Settings
 from tests.hostile.cases import ARTICLE
@@ -118,13 +121,25 @@ def test_a_connection_serves_many_exchanges(settings: Make) -> None:
         assert own.connections == 1
 
 
-@pytest.mark.parametrize("path", ["/length-and-chunked", "/two-lengths", "/length-too-short", "/bad-chunk", "/http10"])
+@pytest.mark.parametrize("path", ["/length-and-chunked", "/two-lengths", "/answers-twice", "/bad-chunk", "/http10"])
 def test_a_connection_in_doubt_is_not_used_again(path: str, settings: Make) -> None:
     with ToughServer() as own, Recorder(settings(allow=(own.pair,))) as recorder:
         recorder.exchange(own.url(path)).body.close()
         exchange = recorder.exchange(own.url("/plain"))
 
         assert own.connections == 2
+        assert read_payload(exchange, 1 << 20) == ARTICLE
+        exchange.body.close()
+
+
+def test_bytes_that_no_one_asked_for_never_answer_the_next_request(settings: Make) -> None:
+    with ToughServer() as own, Recorder(settings(allow=(own.pair,))) as recorder:
+        recorder.exchange(own.url("/answers-late")).body.close()
+        while not own.sent("/answers-late").endswith(b"asked for"):
+            time.sleep(0.01)
+        time.sleep(0.05)  # from the server's socket to ours
+        exchange = recorder.exchange(own.url("/plain"))
+
         assert read_payload(exchange, 1 << 20) == ARTICLE
         exchange.body.close()
 
@@ -168,6 +183,14 @@ def test_a_refused_connection_says_so(settings: Make) -> None:
 
     assert caught.value.code == "connect"
     assert f"{pair} (127.0.0.1) refused the connection" in str(caught.value)
+
+
+def test_an_exchange_past_its_deadline_ends_as_a_timeout(settings: Make) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, pytest.raises(CaptureTransient) as caught:
+        receive(Connection(ours, "127.0.0.1"), b"GET", url="http://x/", limits=settings(), deadline=0)
+
+    assert caught.value.code == "timeout"
 
 
 # ------------------------------------------------------------------ names
@@ -248,6 +271,23 @@ def test_a_trusted_site_is_captured_over_tls_with_its_session(
         assert exchange.tls is not None
         assert exchange.tls.version == "TLSv1.3"
         assert exchange.tls.certificate_sha256.startswith("sha256:")
+
+
+def test_an_address_that_hangs_leaves_time_for_the_next(
+    tls_server: ToughServer, certificate: Path, settings: Make
+) -> None:
+    pair = f"tough.example:{tls_server.port}"
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, never says a word
+
+        def both(*_: Any) -> list[Any]:
+            return [(socket.AF_INET, 1, 6, "", silent.getsockname()), *to_loopback("", tls_server.port)]
+
+        chosen = settings(allow=(pair,), connect_timeout_s=1.0)
+        with Recorder(chosen, resolver=both, ssl_context=trusting(certificate)) as recorder:
+            exchange = recorder.exchange(f"https://{pair}/plain")
+
+    assert exchange.payload_size == len(ARTICLE)
+    exchange.body.close()
 
 
 @pytest.mark.parametrize("trusted", [False, True])

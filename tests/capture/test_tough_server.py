@@ -61,6 +61,7 @@ KEPT = [
     Kept("/truncated-gzip", "cut", ("decode-truncated",), page_flags=("decode-truncated",), article=False),
     Kept("/damaged-gzip", "cut", ("decode-error",), page_flags=("decode-error",), article=False),
     Kept("/length-too-short", flags=("extra-bytes",), whole=False, article=False),
+    Kept("/answers-twice", flags=("extra-bytes",), whole=False),
     Kept("/gzip-lie", page_flags=("content-encoding-lie",)),
     Kept("/unknown-coding", "error", ("unknown-coding",), page_flags=("unknown-coding",), article=False),
     Kept("/two-lengths", flags=("conflicting-length",)),
@@ -104,7 +105,7 @@ FAILED = [
 ]
 
 # Served for tests of their own, below or in other files.
-ELSEWHERE = {"redirect-to", "redirect-pong", "number", "charset", "dies-when-reused", "robots.txt"}
+ELSEWHERE = {"answers-late", "redirect-to", "redirect-pong", "number", "charset", "dies-when-reused", "robots.txt"}
 
 
 def wire(exchange: Exchange) -> bytes:

@@ -147,6 +147,8 @@ fixed("truncated-chunked", response(chunks(ARTICLE)[:20000], CHUNKED, length=Non
 fixed("truncated-gzip", response(gzip.compress(ARTICLE, mtime=0)[:900], GZIP))
 fixed("damaged-gzip", response(gzip.compress(ARTICLE, mtime=0)[:-8] + bytes(8), GZIP))
 fixed("length-too-short", response(ARTICLE, length=1000), Close())
+fixed("answers-twice", response(ARTICLE) + response(b"a second answer that no one asked for"))
+fixed("answers-late", response(ARTICLE), Pause(0.05), response(b"a second answer that no one asked for"))
 fixed("gzip-lie", response(ARTICLE, GZIP))
 fixed("unknown-coding", response(b"\x1b\x03not ours", b"Content-Encoding: br"))
 fixed("two-lengths", response(ARTICLE, b"Content-Length: 17"), Close())
