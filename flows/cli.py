@@ -4,7 +4,9 @@ Exit 0 = all well; 1 = something not archived, not verified, or with a bad verdi
 """
 
 import os
+import signal
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,38 +74,46 @@ def archive(
     from tasks.present import Talk, outcome_line, print_json, summary_line
 
     counts: Counter[str] = Counter()
-    stopped, all_good = False, True
+    all_good, stop = True, _stop_on_interrupt()
     with Talk(total) as talk:
         talk.say("running as a Prefect flow" if tracked else "running without Prefect (--track records the run there)")
-        outcomes = _track(urls, settings, config) if tracked else _plain(urls, settings, config)
-        try:
-            for outcome in outcomes:
-                counts["failed" if outcome.error else outcome.as_json()["verdict"]] += 1
-                all_good &= outcome.good
-                print_json(outcome.as_json()) if json else print(outcome_line(outcome), flush=True)
-                talk.advance(outcome.url)
-        except KeyboardInterrupt:
-            stopped = True
-            talk.say("stopping: what is under way is being finished")
-            outcomes.close()
-        talk.say(summary_line(counts, stopped=stopped))
-    raise typer.Exit(0 if all_good and counts and not stopped else 1)
+        outcomes = _track(urls, settings, config, stop) if tracked else _plain(urls, settings, config, stop)
+        for outcome in outcomes:
+            counts["failed" if outcome.error else outcome.as_json()["verdict"]] += 1
+            all_good &= outcome.good
+            print_json(outcome.as_json()) if json else print(outcome_line(outcome), flush=True)
+            talk.advance(outcome.url)
+        talk.say(summary_line(counts, stopped=stop.is_set()))
+    raise typer.Exit(0 if all_good and counts and not stop.is_set() else 1)
 
 
-def _plain(urls: list[str], settings: Settings, config: str | None) -> Iterator[Any]:
+def _stop_on_interrupt() -> threading.Event:
+    """Set by the first Ctrl-C: what is under way finishes. The second one ends at once."""
+    stop = threading.Event()
+
+    def interrupted(*_: Any) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("stopping: finishing what is under way (Ctrl-C again to drop it)", file=sys.stderr)
+        stop.set()
+
+    signal.signal(signal.SIGINT, interrupted)
+    return stop
+
+
+def _plain(urls: list[str], settings: Settings, config: str | None, stop: threading.Event) -> Iterator[Any]:
     from tasks.pipeline import archive_pages, open_tools
 
     with open_tools(settings, config_dirs(config)) as tools:
-        yield from archive_pages(_each(urls), tools)
+        yield from archive_pages(_each(urls), tools, stop=stop)
 
 
-def _track(urls: list[str], settings: Settings, config: str | None) -> Iterator[Any]:
+def _track(urls: list[str], settings: Settings, config: str | None, stop: threading.Event) -> Iterator[Any]:
     """One flow run a URL, one after the other."""
     from flows.archive import archive_tracked
 
     if config:
         os.environ["TEARSHEET_CONFIG"] = config
-    yield from (archive_tracked(url, settings.store) for url in _each(urls))
+    yield from (archive_tracked(url, settings.store) for url in _each(urls) if not stop.is_set())
 
 
 def _each(urls: list[str]) -> Iterator[str]:
@@ -163,8 +173,9 @@ def list_(store: Store = None, json: Json = False, config: Config = None) -> Non
 
     settings = load_settings(config, store=store)
     count = 0
-    for count, entry in enumerate(entries(open_store(settings.store, settings)), 1):
+    for entry in entries(open_store(settings.store, settings)):
         print_json(asdict(entry)) if json else print(entry_line(entry))
+        count += 1
     Talk().say(f"{count:,} bundle{'s' if count != 1 else ''} in {settings.store}")
 
 

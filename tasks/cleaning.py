@@ -4,11 +4,12 @@ import gc
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from tasks.capture.decode import decode_text
+from tasks.capture.charset import decide_charset, decode_text
 from tasks.clean import RuleSet, load_rules
 from tasks.errors import FormatError, NotFound
 from tasks.pipeline import read_article
@@ -40,7 +41,7 @@ def clean_file(file: str, *, url: str, dirs: Sequence[Path], thin_words: int) ->
         payload = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise NotFound(error.strerror or str(error), where=file, remedy="Name an HTML file that can be read") from error
-    html = decode_text(payload)
+    html, _ = decode_text(payload, decide_charset(payload, ""))
     return clean_html(html, id_=file, url=url, rules=load_rules(tuple(dirs)), thin_words=thin_words)
 
 
@@ -53,8 +54,7 @@ def batch_lines(file: str, out: TextIO, *, dirs: Sequence[Path], thin_words: int
     gc.freeze()  # what is loaded by now stays; trees come and go, and the collector need not look for them in between
     gc.disable()
     failed = 0
-    stream = sys.stdin if file == "-" else Path(file).open(encoding="utf-8")
-    with stream:
+    with _opened(file) as stream:
         for number, line in enumerate(_filled(stream), 1):
             try:
                 row = _row(line, number)
@@ -70,6 +70,15 @@ def batch_lines(file: str, out: TextIO, *, dirs: Sequence[Path], thin_words: int
                 gc.collect()
     out.flush()
     return failed
+
+
+def _opened(file: str) -> AbstractContextManager[TextIO]:
+    if file == "-":
+        return nullcontext(sys.stdin)
+    try:
+        return Path(file).open(encoding="utf-8")
+    except OSError as error:
+        raise NotFound(error.strerror or str(error), where=file, remedy="Name a file of JSON lines") from error
 
 
 def _filled(lines: Iterable[str]) -> Iterable[str]:

@@ -88,7 +88,9 @@ def clean_stage(capture: Capture, tools: Tools) -> Reading:
     page = read_page(capture.page, settings.max_decoded_bytes)
     article, metadata = None, Metadata()
     if page.text is not None:
-        article, metadata = read_article(page.text, url=capture.final_url, rules=tools.rules, headers=capture.page.headers)
+        article, metadata = read_article(
+            page.text, url=capture.final_url, rules=tools.rules, headers=capture.page.headers
+        )
     verdict = judge(capture, page, article.words if article else None, settings.thin_words)
     return Reading(page, article, metadata, verdict)
 
@@ -286,24 +288,31 @@ class _Orderly:
             return self.run(stage, *args)
 
 
-def archive_pages(urls: Iterable[str], tools: Tools, *, run: Run | None = None) -> Iterator[Outcome]:
+def archive_pages(
+    urls: Iterable[str], tools: Tools, *, run: Run | None = None, stop: threading.Event | None = None
+) -> Iterator[Outcome]:
     """Outcomes of many URLs as they finish; `urls` is read as places come free.
 
-    Closing the generator (or Ctrl-C) lets those under way finish and starts no more.
+    Once `stop` is set no further page is begun; those under way finish and are given.
     """
     orderly = _Orderly(run or Plainly(tools.settings), tools.settings.per_host)
+    stop = stop or threading.Event()
     workers = tools.settings.workers
     pending: set[Future[Outcome]] = set()
     with ThreadPoolExecutor(workers, thread_name_prefix="page") as pool:
         try:
             for url in urls:
+                if stop.is_set():
+                    break
                 pending.add(pool.submit(archive_page, url, tools, run=orderly))
                 if len(pending) >= workers * 2:
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
                     yield from (future.result() for future in done)
             while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+                if stop.is_set():
+                    pending = {future for future in pending if not future.cancel()}
+                done, pending = wait(pending, timeout=1, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done if not future.cancelled())
         finally:
             for future in pending:
                 future.cancel()

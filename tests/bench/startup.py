@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tasks.demo import SITE, serving  # noqa: E402  (the sample page of the demo)
+from tasks.demo import SITE, serving
 
 IMPORTS = [sys.executable, "-c", "import bs4, lxml.html, warcio, typer"]
 
@@ -35,7 +35,9 @@ def main() -> int:
     tearsheet = str(Path(sys.executable).parent / "tearsheet")
     ours, imports = [], []
     with tempfile.TemporaryDirectory() as folder, serving(SITE) as pair:
-        env = {key: value for key, value in os.environ.items() if key not in ("PREFECT_API_URL", "PYTHONDONTWRITEBYTECODE")}
+        env = {
+            key: value for key, value in os.environ.items() if key not in ("PREFECT_API_URL", "PYTHONDONTWRITEBYTECODE")
+        }
         env["TEARSHEET_ALLOW"] = pair
         command = [tearsheet, "archive", f"http://{pair}/library-roof.html", "--store", folder]
         timed(command, env)  # writes the .pyc files
