@@ -73,7 +73,10 @@ class PermanentError(TearsheetError):
 
 
 class CaptureTransient(TransientError):
-    """The page could not be fetched now; `code` is dns, dns-timeout, connect, connect-timeout, no-response, timeout."""
+    """The page could not be fetched now.
+
+    `code` is dns, dns-timeout, connect, connect-timeout, no-response, header-truncated or timeout.
+    """
 
     code = "no-response"
 

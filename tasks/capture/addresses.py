@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 __all__ = ["refused_because"]
 
-# IANA IPv4 Special-Purpose Address Registry, https://www.iana.org/assignments/iana-ipv4-special-registry (2025-10-09),
+# IANA IPv4 Special-Purpose Address Registry, https://www.iana.org/assignments/iana-ipv4-special-registry,
 # IPv4 Multicast Address Space Registry, https://www.iana.org/assignments/multicast-addresses, and what clouds serve
 # their metadata on.
 _REFUSED_V4 = tuple(
@@ -36,7 +36,7 @@ _REFUSED_V4 = tuple(
     )
 )
 
-# IANA IPv6 Special-Purpose Address Registry, https://www.iana.org/assignments/iana-ipv6-special-registry (2025-10-09).
+# IANA IPv6 Special-Purpose Address Registry, https://www.iana.org/assignments/iana-ipv6-special-registry.
 # The metadata service fd00:ec2::254 falls under fc00::/7. Outside 2000::/3 nothing is global unicast:
 # https://www.iana.org/assignments/ipv6-address-space.
 _REFUSED_V6 = tuple(
