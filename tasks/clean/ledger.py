@@ -1,0 +1,123 @@
+"""The ledger: every text of the page that is not in the article, as removals in document order."""
+
+import hashlib
+from collections.abc import Iterator
+
+from tasks.clean.prune import Reason
+from tasks.clean.walk import Page
+from tasks.records import Digest, Removal
+
+__all__ = ["removals"]
+
+
+def removals(page: Page, owner: list[int], reasons: list[Reason]) -> tuple[Removal, ...]:
+    """One removal for each run of texts that went for one reason from one container."""
+    paths = _Paths(page)
+    found = []
+    for start, stop in _runs(page, owner, reasons):
+        texts = page.texts[start:stop]
+        text = "".join(texts)
+        chars = len("".join(text.split()))
+        if not chars:
+            continue
+        mine = [reasons[code] for code in set(owner[start:stop])]
+        reason = max(mine, key=lambda one: one.score or 0.0)
+        found.append(
+            Removal(
+                concept=reason.concept,
+                rule=reason.rule,
+                why=reason.why,
+                path=paths.path(_holder(page, start, stop)),
+                text=" ".join(text.split()),
+                chars=chars,
+                digest=Digest("sha256:" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()),
+                score=reason.score,
+            )
+        )
+    return tuple(found)
+
+
+def _runs(page: Page, owner: list[int], reasons: list[Reason]) -> Iterator[tuple[int, int]]:
+    """Ranges of texts that make one removal."""
+    start, count = 0, len(owner)
+    while start < count:
+        stop = start + 1
+        while stop < count and _alike(reasons, owner[start], owner[stop]):
+            stop += 1
+        if owner[start]:
+            yield from _pieces(page, start, stop) if reasons[owner[start]].score is not None else ((start, stop),)
+        start = stop
+
+
+def _alike(reasons: list[Reason], one: int, other: int) -> bool:
+    if one == other:
+        return True
+    return bool(one and other) and reasons[one].score is not None and reasons[other].score is not None
+
+
+def _holder(page: Page, start: int, stop: int) -> int:
+    """The innermost element that holds all these texts."""
+    number = page.holder[start]
+    while page.text_end[number] < stop:
+        number = page.parent[number]
+    return number
+
+
+def _pieces(page: Page, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """A run cut where one whole container ends and another begins; lines of one container stay together."""
+    begin, index, line_parent = start, start, -1
+    while index < stop:
+        number = page.holder[index]
+        # The largest element that lies wholly in the run and starts here.
+        while (
+            page.parent[number] > 0
+            and page.text_start[page.parent[number]] >= index
+            and page.text_end[page.parent[number]] <= stop
+            and page.text_start[page.parent[number]] == index
+        ):
+            number = page.parent[number]
+        whole = page.text_start[number] == index and page.text_end[number] <= stop
+        end = page.text_end[number] if whole else index + 1
+        container = whole and page.block_end[number] - page.block_start[number] > 1
+        if container:
+            if begin < index:
+                yield begin, index
+            yield index, end
+            begin, line_parent = end, -1
+        else:
+            parent = page.parent[number] if whole else number
+            if parent != line_parent and begin < index:
+                yield begin, index
+                begin = index
+            line_parent = parent
+        index = end
+    if begin < stop:
+        yield begin, stop
+
+
+class _Paths:
+    """Paths of elements, /html[1]/body[1]/div[3]; siblings are counted once for each parent."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.places: dict[int, int] = {}
+
+    def path(self, number: int) -> str:
+        """Where an element stands."""
+        steps = []
+        while number > 0:
+            steps.append(f"/{self.page.tag[number]}[{self._place(number)}]")
+            number = self.page.parent[number]
+        return "".join(reversed(steps)) or "/"
+
+    def _place(self, number: int) -> int:
+        """Its number among the siblings of its name."""
+        if number not in self.places:
+            page, parent = self.page, self.page.parent[number]
+            seen: dict[str, int] = {}
+            child = parent + 1
+            while child < page.end[parent]:
+                seen[page.tag[child]] = seen.get(page.tag[child], 0) + 1
+                self.places[child] = seen[page.tag[child]]
+                child = page.end[child]
+        return self.places[number]

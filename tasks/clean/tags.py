@@ -1,0 +1,39 @@
+"""HTML tags by what they mean for reading a page."""
+
+from typing import Final
+
+__all__ = ["ATOM", "BLOCK", "BR", "LINK", "MEDIA", "TAGS", "UNSEEN", "UNSEEN_TAGS", "VOID_TAGS", "WIDGET"]
+
+# One flag each; the walk looks a tag up once and tests bits.
+BLOCK: Final = 1  # starts a line of its own
+LINK: Final = 2
+BR: Final = 4
+UNSEEN: Final = 8  # its text is never shown as text; not part of the ledger's promise
+WIDGET: Final = 16  # a control: its text is a label, never prose
+MEDIA: Final = 32  # shows something without text
+ATOM: Final = 64  # kept or dropped as one thing, its insides are not walked
+
+BLOCK_TAGS: Final = frozenset(
+    "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form "
+    "h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav ol p pre search section summary table caption "
+    "tbody td tfoot th thead tr ul".split()
+)
+# Text inside these is program text, a fallback for old browsers, or belongs to the window, not to the page.
+UNSEEN_TAGS: Final = frozenset(
+    "applet audio base canvas datalist embed head iframe link meta noframes noscript object param script source style "
+    "svg template title track video".split()
+)
+WIDGET_TAGS: Final = frozenset("button input optgroup option select textarea".split())
+MEDIA_TAGS: Final = frozenset("audio iframe img video".split())
+VOID_TAGS: Final = frozenset("area base br col embed hr img input link meta param source track wbr".split())
+
+
+def _flags(tag: str) -> int:
+    flags = BLOCK if tag in BLOCK_TAGS else 0
+    flags |= (UNSEEN | ATOM) if tag in UNSEEN_TAGS else 0
+    flags |= (WIDGET | ATOM) if tag in WIDGET_TAGS else 0
+    flags |= MEDIA if tag in MEDIA_TAGS else 0
+    return flags | {"a": LINK, "br": BR}.get(tag, 0)
+
+
+TAGS: Final = {tag: _flags(tag) for tag in BLOCK_TAGS | UNSEEN_TAGS | WIDGET_TAGS | MEDIA_TAGS | {"a", "br"}}

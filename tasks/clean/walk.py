@@ -1,0 +1,205 @@
+"""One pass over the tree: elements, text nodes and blocks as flat lists in document order.
+
+A *block* is a run of text that stands on lines of its own: it ends where a block-level tag starts or ends, and at a
+double line break. Everything later (choice, soup, ledger) works on these lists and numbers; nothing asks lxml again.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from lxml import etree
+
+from tasks.clean.tags import ATOM, BLOCK, BR, LINK, TAGS, UNSEEN, UNSEEN_TAGS, WIDGET
+from tasks.clean.words import class_mask
+
+__all__ = ["Page", "visible_chars", "walk"]
+
+_SEEN_TEXTS = etree.XPath(
+    "descendant::text()[not(" + " or ".join(f"ancestor::{tag}" for tag in sorted(UNSEEN_TAGS)) + ")]",
+    smart_strings=False,
+)
+
+
+@dataclass(slots=True)
+class Page:
+    """A page as flat lists.
+
+    Elements in document order (index n): tag, element, parent, end (first element after its subtree), line (nearest
+    block-level element, itself included), mask (words of class and id), hidden, text_start:text_end (its text nodes), block_start:block_end (its blocks).
+    Text nodes in document order (index i): texts, holder (element), linked (inside <a>). Texts of white space alone
+    are kept only inside a block: nobody sees the others.
+    Blocks (index b): starts[b]:starts[b+1] are its texts, owner (innermost block-level element), widget, links.
+    """
+
+    tag: list[str] = field(default_factory=list)
+    element: list[etree._Element] = field(default_factory=list)
+    parent: list[int] = field(default_factory=list)
+    end: list[int] = field(default_factory=list)
+    line: list[int] = field(default_factory=list)
+    mask: list[int] = field(default_factory=list)
+    hidden: list[bool] = field(default_factory=list)
+    text_start: list[int] = field(default_factory=list)
+    text_end: list[int] = field(default_factory=list)
+    block_start: list[int] = field(default_factory=list)
+    block_end: list[int] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    holder: list[int] = field(default_factory=list)
+    linked: list[bool] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    owner: list[int] = field(default_factory=list)
+    widget: list[bool] = field(default_factory=list)
+
+    def block_text(self, block: int) -> str:
+        """The text of a block, white space folded."""
+        return " ".join("".join(self.texts[self.starts[block] : self.starts[block + 1]]).split())
+
+
+def walk(root: etree._Element) -> Page:
+    """The page below `root` and its siblings, without recursion: any depth, linear time.
+
+    One long loop on purpose: it runs once for each node of the page, and calls would double its cost.
+    """
+    page = Page()
+    tags, elements, parents, ends, lines = page.tag, page.element, page.parent, page.end, page.line
+    masks, hiddens, text_start, text_end = page.mask, page.hidden, page.text_start, page.text_end
+    block_start, block_end, texts, holder, linked = (
+        page.block_start,
+        page.block_end,
+        page.texts,
+        page.holder,
+        page.linked,
+    )
+    starts, owner, widget = page.starts, page.owner, page.widget
+    flags_of = TAGS.get
+    opened = 0  # first text of the block under way
+
+    def close(line: int, control: bool) -> None:
+        nonlocal opened
+        starts.append(opened)
+        owner.append(line)
+        widget.append(control)
+        opened = len(texts)
+
+    # Number 0 is the document itself: it holds the root and whatever libxml2 left beside it.
+    tags.append("#document")
+    elements.append(root)
+    parents.append(-1)
+    for numbers in (ends, lines, masks, text_start, text_end, block_start, block_end):
+        numbers.append(0)
+    hiddens.append(False)
+    current = line = number = 0
+    in_link = in_hidden = False
+    broken = False  # the last thing in the block under way was a <br>
+    block_level = True
+    element = root
+    stack: list[tuple[Iterator[etree._Element], int, int, bool, bool, bool, etree._Element]] = []
+    children: Iterator[etree._Element] = iter(chain((root,), root.itersiblings()))
+    while True:
+        for child in children:
+            tag = child.tag
+            flags = flags_of(tag, 0) if tag.__class__ is str else UNSEEN | ATOM
+            if flags & ATOM:
+                if flags & WIDGET:
+                    if len(texts) > opened:
+                        close(line, False)
+                    for text in _SEEN_TEXTS(child) if len(child) else (child.text,):
+                        if text and not text.isspace():
+                            texts.append(text)
+                            holder.append(current)
+                            linked.append(False)
+                    if len(texts) > opened:
+                        close(line, True)
+                elif tag == "iframe":
+                    number += 1
+                    tags.append(tag)
+                    elements.append(child)
+                    parents.append(current)
+                    ends.append(number + 1)
+                    lines.append(line)
+                    masks.append(0)
+                    hiddens.append(in_hidden)
+                    text_start.append(len(texts))
+                    text_end.append(len(texts))
+                    block_start.append(len(starts))
+                    block_end.append(len(starts))
+                text = child.tail
+                if text and (len(texts) > opened or not text.isspace()):
+                    texts.append(text)
+                    holder.append(current)
+                    linked.append(in_link)
+                    broken = broken and text.isspace()
+                continue
+            number += 1
+            mask = 0
+            child_link, child_hidden = in_link, in_hidden
+            for name, value in child.items():
+                if name == "class" or name == "id":
+                    mask |= class_mask(value)
+                elif name == "hidden":
+                    child_hidden = child_hidden or value != "until-found"
+                elif name == "style" and "none" in value and "display:none" in value.replace(" ", "").lower():
+                    child_hidden = True
+            if flags & BLOCK:
+                if len(texts) > opened:
+                    close(line, False)
+                child_line, broken = number, False
+            else:
+                child_line = line
+                if flags & LINK:
+                    child_link = True
+                elif flags & BR and len(texts) > opened:
+                    if broken:
+                        close(line, False)
+                    broken = not broken
+            tags.append(tag)
+            elements.append(child)
+            parents.append(current)
+            ends.append(number + 1)
+            lines.append(child_line)
+            masks.append(mask)
+            hiddens.append(child_hidden)
+            text_start.append(len(texts))
+            text_end.append(0)
+            block_start.append(len(starts))
+            block_end.append(0)
+            text = child.text
+            if text and (len(texts) > opened or not text.isspace()):
+                texts.append(text)
+                holder.append(number)
+                linked.append(child_link)
+                broken = broken and text.isspace()
+            if len(child):
+                stack.append((children, current, line, in_link, in_hidden, block_level, element))
+                children, current, line, element = iter(child), number, child_line, child
+                in_link, in_hidden, block_level = child_link, child_hidden, bool(flags & BLOCK)
+                break
+            if flags & BLOCK and len(texts) > opened:
+                close(number, False)
+            text_end[number], block_end[number] = len(texts), len(starts)
+            text = child.tail
+            if text and (len(texts) > opened or not text.isspace()):
+                texts.append(text)
+                holder.append(current)
+                linked.append(in_link)
+                broken = broken and text.isspace()
+        else:
+            if block_level and len(texts) > opened:
+                close(line, False)
+            text_end[current], block_end[current], ends[current] = len(texts), len(starts), number + 1
+            if not stack:
+                break
+            text = element.tail
+            children, current, line, in_link, in_hidden, block_level, element = stack.pop()
+            if text and (len(texts) > opened or not text.isspace()):
+                texts.append(text)
+                holder.append(current)
+                linked.append(in_link)
+                broken = broken and text.isspace()
+    starts.append(len(texts))
+    return page
+
+
+def visible_chars(texts: Iterable[str]) -> int:
+    """How many characters other than white space."""
+    return len("".join("".join(texts).split()))
