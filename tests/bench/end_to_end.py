@@ -9,6 +9,7 @@ The plain script needs requests and trafilatura in the interpreter that --peer-p
 
 import argparse
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
-from tasks.store.local import LocalS3, free_port  # noqa: E402  (the local S3 server of the demo)
+from tasks.store.local import LocalS3  # noqa: E402  (the local S3 server of the demo)
 
 SHARED = Path(os.environ.get("TEARSHEET_TEST_SHARED", ROOT.parent / "shared"))
 
@@ -54,6 +55,13 @@ def main() -> int:
     finally:
         site.terminate()
         site.wait()
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def wait_for(url: str) -> None:
