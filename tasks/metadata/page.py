@@ -48,7 +48,7 @@ class Page:
 
     def item(self, name: str) -> str:
         """The first value of an itemprop, or the empty string."""
-        return next((value for element in self.items.get(name, ()) if (value := item_value(element))), "")
+        return next((value for element in self.items.get(name, ())[:20] if (value := item_value(element))), "")
 
 
 def read_page(root: etree._Element, *, url: str, headers: Mapping[str, str]) -> Page:

@@ -22,7 +22,7 @@ def find_title(page: Page, site: str) -> Sourced[str] | None:
     headings = [names.cut(text) for text in page.headings if not names.is_site(text)]
     heading = _confirmed(headings, [text for text, _ in head])
     if heading:
-        return Sourced(heading, "h1")
+        return _without_kicker(heading, head) or Sourced(heading, "h1")
     if head:
         return Sourced(*head[0])
     if page.headings:
@@ -62,6 +62,13 @@ def _confirmed(headings: list[str], head: list[str]) -> str:
         if len(words) >= 3 and any(2 * len(words & other) >= min(len(words), len(other)) for other in vocabularies):
             return heading
     return ""
+
+
+def _without_kicker(heading: str, head: list[tuple[str, str]]) -> Sourced[str] | None:
+    """The head title that the heading holds with a kicker, date or count beside it, or None."""
+    text = key(heading)
+    held = ((title, source) for title, source in head if text != key(title) and len(key(title)) > 15)
+    return next((Sourced(title, source) for title, source in held if text.endswith(key(title))), None)
 
 
 def _words(text: str) -> set[str]:

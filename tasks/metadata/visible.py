@@ -15,10 +15,11 @@ __all__ = ["Visible", "read_visible"]
 # Characters of text after the main heading within which a line counts as standing near it.
 NEAR_DATE, NEAR_BYLINE, NEAR_AUTHOR = 600, 1500, 3000
 LINE = 160  # longer texts are sentences, no bylines
+LOOKS = 1000  # elements whose whole text is gathered: nests of thousands of bylines stay cheap
 
 _AUTHOR, _UPDATED, _PUBLISHED, _DATED = 1, 2, 4, 8  # what a class attribute says of its element
 _CLASS_WORDS = (
-    (_AUTHOR, re.compile(r"author|byline|autor|auteur", re.I)),
+    (_AUTHOR, re.compile(r"^(?!.*comment).*(?:author|byline|autor|auteur)", re.I)),
     (_UPDATED, UPDATED_WORDS),
     (_PUBLISHED, PUBLISHED_WORDS),
     (_DATED, re.compile(r"date|datum|fecha|time", re.I)),
@@ -68,6 +69,7 @@ class _Walk:
         self.after = 0
         self._page = page
         self._passed = False
+        self._looks = LOOKS
         self._classes: dict[str, int] = {}
         self._subject = key(page.meta("og:title") or _headline(page) or page.title)
         # With one h1, or none that the head repeats, the first h1 is the heading.
@@ -76,7 +78,7 @@ class _Walk:
     def visit(self, element: etree._Element) -> None:
         """Take in one element, its own text and the text after it."""
         tag = element.tag
-        if tag == "h1" and (self._any_heading or self._is_subject(text_of(element))):
+        if tag == "h1" and (self._any_heading or self._is_subject(self._look(element, 500))):
             self._passed, self.after = True, 0
         kinds = self._class_kinds(element)
         text = element.text
@@ -89,6 +91,13 @@ class _Walk:
             self._time(element, kinds)
         if tag in _AUTHOR_TAGS:
             self._author(element, kinds)
+
+    def _look(self, element: etree._Element, limit: int) -> str:
+        """The text of an element while looks are left, then the empty string."""
+        if not self._looks:
+            return ""
+        self._looks -= 1
+        return text_of(element, limit)
 
     def _is_subject(self, heading: str) -> bool:
         text = key(heading)
@@ -130,8 +139,8 @@ class _Walk:
     def _byline(self, element: etree._Element, line: str, *, inside: bool) -> None:
         if BYLINE_ALONE.fullmatch(line):
             following = element.getnext()
-            after = text_of(following, LINE) if following is not None else ""
-            whole = text_of(element, LINE) if inside else ""
+            after = self._look(following, LINE) if following is not None else ""
+            whole = self._look(element, LINE) if inside else ""
             line = whole if len(whole) > len(line) else f"{line} {after}"
         if len(line) < 100:
             self.found.add_name("byline" if self._passed else "byline-above", line)
@@ -147,7 +156,7 @@ class _Walk:
 
     def _time(self, element: etree._Element, kinds: int) -> None:
         dates = self._page.dates
-        day = dates.stamp(element.get("datetime")) or dates.visible(text_of(element, 100))
+        day = dates.stamp(element.get("datetime")) or dates.visible(self._look(element, 100))
         if kinds & _UPDATED:
             self.found.add_day("time-updated", day)
         if kinds & _PUBLISHED:
@@ -157,18 +166,39 @@ class _Walk:
         self.found.add_day("time", day)
 
     def _author(self, element: etree._Element, kinds: int) -> None:
-        if "author" in (element.get("rel") or "").lower().split():
-            self.found.add_name("rel", text_of(element, 200))
-        if kinds & _AUTHOR:
-            text = text_of(element, 200)
-            if len(text) < 80:
-                self.found.add_name("class", text)
-                if self._passed and self.after < NEAR_AUTHOR:
-                    self.found.add_name("class-after-heading", text)
-        if element.tag == "a" and _AUTHOR_PATH.search((element.get("href") or "")[:300]):
-            text = text_of(element, 200)
-            if len(text) < 60:
-                self.found.add_name("link-after-heading" if self._passed else "link", text)
+        by_rel = "author" in (element.get("rel") or "").lower().split()
+        by_link = element.tag == "a" and _AUTHOR_PATH.search((element.get("href") or "")[:300])
+        if by_rel:
+            self.found.add_name("rel", self._look(element, 200))
+        if kinds & _AUTHOR and self._looks:
+            self._looks -= 1
+            self._add_class(_parts_of(element))
+        if by_link:
+            self._add_link(self._look(element, 200))
+
+    def _add_class(self, text: str) -> None:
+        if len(text) < 100:
+            self.found.add_name("class", text)
+            if self._passed and self.after < NEAR_AUTHOR:
+                self.found.add_name("class-after-heading", text)
+
+    def _add_link(self, text: str) -> None:
+        if len(text) < 60:
+            self.found.add_name("link-after-heading" if self._passed else "link", text)
+
+
+def _parts_of(element: etree._Element) -> str:
+    """The text of a byline, its parts set off by `|` where the part before looks like a whole name."""
+    line = ""
+    for count, text in enumerate(element.itertext()):
+        part = clip(text, 200)
+        if not part:
+            continue
+        whole = " " in line.rpartition("|")[2].strip() and not BYLINE_ALONE.fullmatch(line)
+        line = f"{line} | {part}" if whole else f"{line} {part}".strip()
+        if count > 100 or len(line) > 100:
+            break
+    return line
 
 
 def _headline(page: Page) -> str:

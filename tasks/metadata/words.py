@@ -99,10 +99,10 @@ _CREDENTIALS = (
 CREDENTIALS = frozenset(_CREDENTIALS.split())
 # What stands where a name should, and is none. Whole (first table), by its start (second), by a part (third).
 _STOP_WHOLE = (
-    "admin administrator author authors autor editor editorial staff webmaster home view_all all_posts comment "
-    "comments search subscribe login log_in menu by von written_by unknown guest wordpress newsletter website "
-    "profile bio twitter facebook linkedin instagram email e-mail tag tags n/a none null undefined default "
-    "test user anonymous foto photo image diaspora"
+    "admin administrator author authors autor autorin auteur autore text editor editorial staff webmaster home "
+    "view_all all_posts comment comments search subscribe login log_in menu by von written_by unknown guest "
+    "wordpress newsletter website profile bio twitter facebook linkedin instagram email e-mail tag tags n/a "
+    "none null undefined default test user anonymous foto photo image diaspora"
 )
 _STOP_START = (
     "read_ learn_ view_ see_ show_ load_ share follow about contact more posted updated published last_ "
@@ -111,14 +111,15 @@ _STOP_START = (
 )
 NOT_A_NAME = re.compile(
     r"https?:|www\.|\.(?:com|de|org|net)$|@|\d{3,}|©|[{}<>]|\w\.\w+\.\w"
+    rf"|^(?:{_MONTH_STARTS})[a-zé]*\.?\s?\d"
     rf"|^(?:the )?(?:(?:{_alternatives(_STOP_WHOLE)})$|(?:{_alternatives(_STOP_START)}))",
     re.I,
 )
 # What stands beside a name: function, house, town.
 _ROLES = (
-    "editor writer reporter correspondent founder ceo cto director manager head_of expert journalist "
-    "redakteur redakteurin contributor analyst consultant author specialist team_lead president professor university staff inc llc gmbh "
-    "strategist dietitian nutritionist korrespondent korrespondentin volontär volontärin freelance senior "
-    "editor-in-chief thüringen washington london berlin new_york dpa afp ap reuters"
+    "editor writer reporter correspondent founder ceo cto director manager head_of expert journalist redakteur "
+    "redakteurin contributor analyst consultant author specialist team_lead president professor university "
+    "staff inc llc gmbh strategist dietitian nutritionist korrespondent korrespondentin volontär volontärin "
+    "freelance senior editor-in-chief thüringen washington london berlin new_york dpa afp ap reuters"
 )
 ROLE = re.compile(rf"\b(?:{_alternatives(_ROLES)})\b", re.I)
