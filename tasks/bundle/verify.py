@@ -49,7 +49,7 @@ def verify_file(path: Path, *, level: str = "full", expected: Digest | None = No
         if head.startswith(b"PK"):
             _verify_wacz(file, size, level, findings)
         elif head.startswith((b"\x1f\x8b", b"WARC/")):
-            _verify_warc(file, size, level, findings)
+            _verify_warc(file, path.name, size, level, findings)
         else:
             findings.add("unknown-format", "@0", "a zip (PK), gzip or WARC/", head.hex() or "an empty file")
     return tuple(findings)
@@ -66,9 +66,9 @@ def _check_whole(file: BufferedReader, expected: Digest, findings: Findings) -> 
         findings.add("file-digest", "the whole file", expected, found)
 
 
-def _verify_warc(file: BufferedReader, size: int, level: str, findings: Findings) -> None:
+def _verify_warc(file: BufferedReader, name: str, size: int, level: str, findings: Findings) -> None:
     links = CrossCheck(findings)
-    for record in read_records(Section(file, 0, size), "record", findings, digests=level != "structure"):
+    for record in read_records(Section(file, 0, size), name, findings, digests=level != "structure"):
         links.add(record)
     links.finish()
 

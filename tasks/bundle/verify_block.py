@@ -7,6 +7,7 @@ from collections.abc import Iterable
 __all__ = ["NO_HEAD_END", "Block", "Chunked"]
 
 NO_HEAD_END = "the head does not end in an empty line"
+MAX_LINE = 4096  # bytes of a chunk size line
 MAX_HEAD = 1 << 20  # bytes of an HTTP head
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?:[ \t\r\n]|$)")
 _REQUEST = re.compile(rb"[!-~]+ \S.*")
@@ -111,10 +112,12 @@ class Chunked:
         self._first = True
 
     def feed(self, data: bytes) -> Iterable[bytes]:
-        """The payload bytes within `data`."""
-        while data and not self.error:
+        """The payload bytes within `data`; one pass, however small the chunks are."""
+        at = 0
+        while at < len(data) and not self.error:
             if self._state == "data":
-                piece, data = data[: self._left], data[self._left :]
+                piece = data[at : at + self._left]
+                at += len(piece)
                 self._left -= len(piece)
                 if not self._left:
                     self._state = "end"
@@ -123,13 +126,14 @@ class Chunked:
             if self.done:
                 self.error = "bytes behind the last chunk"
                 return
-            line, newline, data = data.partition(b"\n")
-            self._line += line
-            if newline:
+            end = data.find(b"\n", at)
+            self._line += data[at : end if end >= 0 else len(data)]
+            at = end + 1 if end >= 0 else len(data)
+            if end >= 0:
                 self._read_line(self._line.rstrip(b"\r"))
                 self._line = b""
-            elif len(self._line) > 4096:
-                self._fail("a chunk size line of more than 4096 bytes")
+            elif len(self._line) > MAX_LINE:
+                self._fail(f"a chunk size line of more than {MAX_LINE} bytes")
 
     def _read_line(self, line: bytes) -> None:
         if self._state == "trailer":

@@ -135,8 +135,10 @@ class Findings:
             return
         self._found.append((code, place[:MAX_DETAIL], _clip(expected), _clip(found)))
 
-    def __bool__(self) -> bool:
-        return bool(self._found)
+    @property
+    def full(self) -> bool:
+        """Whether more would not be recorded: a reader of hostile bytes may stop."""
+        return self._over
 
     def __iter__(self) -> Iterator[Problem]:
         for code, place, expected, found in self._found:
