@@ -75,10 +75,16 @@ def test_robots_txt_can_be_reported_or_ignored(site: str, tmp_path: Path, policy
 
 
 def test_a_refused_url_is_tried_so_that_its_outcome_says_why(site: str, tmp_path: Path) -> None:
-    urls = ("ftp://a.example/", "http://[x", "http://127.0.0.1:9/", "http://user:secret@a.example/")
+    urls = ("ftp://a.example/", "http://127.0.0.1:9/", "http://user:secret@a.example/")
     with tools(site, tmp_path) as made:
         report = watch_source(Source(name="s", cron="", urls=urls), made)
     assert {outcome.url for outcome in report.outcomes if outcome.error} == set(urls)
+
+
+def test_a_line_of_a_list_that_is_no_url_at_all_stops_no_other(site: str, tmp_path: Path) -> None:
+    with tools(site, tmp_path) as made:
+        report = watch_source(Source(name="s", cron="", urls=("http://[x", f"http://{site}/crane")), made)
+    assert sorted(outcome.good for outcome in report.outcomes) == [False, True]
 
 
 def test_a_page_whose_robots_txt_cannot_be_read_is_a_failure_of_this_run_and_not_fetched(
