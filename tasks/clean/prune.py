@@ -79,9 +79,11 @@ class _Pruner:
         return None
 
     def dense(self, tag: Tag, start: int, stop: int, line: str) -> bool:
-        """Many characters, few of them linked, in sentences."""
+        """Many characters, few of them linked, in sentences; or an embedded post."""
         size = self.kept.chars[stop] - self.kept.chars[start]
         linked = self.kept.linked[stop] - self.kept.linked[start]
+        if any(_is_embed(quote) for quote in tag.find_all("blockquote")):
+            return True
         return size >= _DENSE_CHARS and linked <= size * _DENSE_LINKED and _sentences(tag.get_text()) >= 1
 
     def sentence(self, tag: Tag, start: int, stop: int, line: str) -> bool:
