@@ -12,6 +12,7 @@ from tasks.records import Article, Capture, Metadata, PageText, Removal, Verdict
 __all__ = ["METADATA_FORMAT", "article_document", "ledger", "metadata_json"]
 
 METADATA_FORMAT = "tearsheet-metadata/1"
+UNREADABLE = ("decoded-over-limit", "unknown-coding")  # flags of HTML whose text could not be had
 # The saved article fetches nothing, runs nothing: pictures are links until it is opened in a replay.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -57,7 +58,7 @@ def metadata_json(
         "charset": page.charset,
         "charset_source": page.charset_source,
         "decode_flags": list(page.flags),
-        "no_article": None if article else _why_not(page, verdict),
+        "no_article": None if article else _why_not(page),
         **metadata_fields(metadata),
         "words": article.words if article else 0,
         "page_chars": article.page_chars if article else 0,
@@ -70,8 +71,8 @@ def metadata_json(
     return json_page(table)
 
 
-def _why_not(page: PageText, verdict: Verdict) -> str:
+def _why_not(page: PageText) -> str:
     """Why there is no article."""
     if page.text is not None:
         return "no-article"
-    return "not-html" if "not-html" in verdict.reasons or not page.flags else page.flags[0]
+    return next((flag for flag in page.flags if flag in UNREADABLE), "not-html")

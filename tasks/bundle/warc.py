@@ -151,9 +151,9 @@ def _write_pair(file: WarcFile, exchange: Exchange) -> Placed:
     if exchange.truncated:
         fields.append(("WARC-Truncated", exchange.truncated))
     size = len(exchange.response_head) + exchange.body.size
-    stream = _Joined(exchange.response_head, exchange.body.open())
-    block = Block(stream, size, exchange.block_digest, stored=_is_coded(exchange))
-    response = file.add("response", fields, block, date=exchange.started_at)
+    with exchange.body.open() as body:
+        block = Block(_Joined(exchange.response_head, body), size, exchange.block_digest, stored=_is_coded(exchange))
+        response = file.add("response", fields, block, date=exchange.started_at)
     fields = [*where, ("WARC-Concurrent-To", response.record_id), ("Content-Type", "application/http; msgtype=request")]
     file.add("request", fields, Block.of(exchange.request), date=exchange.started_at)
     return response

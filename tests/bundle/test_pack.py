@@ -31,7 +31,7 @@ MEMBERS = [
     "datapackage.json",
     "datapackage-digest.json",
 ]
-OF_ARTICLE = {"archive/derived.warc.gz", *(f"article/{name}" for name in ("article.html", "article.md", "article.txt")), "article/removed.jsonl"}  # fmt: skip  # noqa: E501
+OF_ARTICLE = {MEMBERS[1], *MEMBERS[5:8], MEMBERS[9]}  # absent where there is no article
 
 
 def member(path: Path, name: str) -> bytes:
@@ -71,7 +71,8 @@ def test_the_same_input_gives_the_same_bytes_in_any_process(tmp_path: Path) -> N
     script = (
         "import os, sys; from pathlib import Path; from tests.bundle.samples import captures, pack\n"
         "os.umask(int(sys.argv[2], 8))\n"
-        "for name in captures():\n    bundle = pack(Path(sys.argv[1]), name)\n    print(bundle.sha256, bundle.manifest)\n"
+        "for name in captures():\n    bundle = pack(Path(sys.argv[1]), name)\n"
+        "    print(bundle.sha256, bundle.manifest)\n"
     )
     found = set()
     for number, (seed, zone, locale, umask) in enumerate(
@@ -186,7 +187,7 @@ def test_provenance_names_the_record_that_the_article_comes_from(tmp_path: Path)
     ("page", "verdict", "why"),
     [
         (PageText("application/pdf", None), Verdict(VerdictKind.OK, ("not-html",)), "not-html"),
-        (PageText("text/html", None, flags=("decode-error",)), Verdict(VerdictKind.ERROR), "decode-error"),
+        (PageText("text/html", None, flags=("x", "unknown-coding")), Verdict(VerdictKind.ERROR), "unknown-coding"),
         (PageText("text/html", ""), Verdict(VerdictKind.THIN), "no-article"),
     ],
 )
