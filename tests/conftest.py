@@ -1,9 +1,13 @@
 """What many tests need: the shared material, where it is there."""
 
 import os
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tasks.store.local import LocalS3
 
 SHARED = Path(os.environ.get("TEARSHEET_TEST_SHARED", Path(__file__).parents[2] / "shared"))
 
@@ -14,3 +18,18 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no shared test material at {SHARED} (TEARSHEET_TEST_SHARED names another place)")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def local_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalS3]:
+    """One real SeaweedFS for the whole run."""
+    with LocalS3(tmp_path_factory.mktemp("seaweedfs"), bucket="tests") as server:
+        yield server
+
+
+@pytest.fixture
+def s3_location(local_s3: LocalS3, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty store of this test's own on it; the environment names server and credentials."""
+    for name, value in local_s3.environ.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{local_s3.bucket}/{secrets.token_hex(6)}"

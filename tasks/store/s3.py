@@ -83,7 +83,10 @@ class S3Objects:
         """See Objects."""
         token: dict[str, Any] = {}
         while True:
-            page = self.request(prefix, partial(self._page, prefix, token))
+            try:
+                page = self.request(prefix, partial(self._page, prefix, token))
+            except NotFound as error:
+                raise self._no_place(error) from None
             yield from (entry["Key"][len(self.prefix) :] for entry in page.get("Contents", ()))
             if not page.get("IsTruncated"):
                 return
@@ -114,6 +117,8 @@ class S3Objects:
             self.request(key, lambda: self._put(key, content, conditional=conditional, digests=digests))
         except _StandsThere:
             return False
+        except NotFound as error:
+            raise self._no_place(error) from None
         return True
 
     @property
@@ -166,7 +171,7 @@ class S3Objects:
             extra["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(content.sha256.removeprefix("sha256:"))).decode()
         else:
             extra["ContentMD5"] = _md5(content)
-        place = {"Bucket": self.bucket, "Key": self.prefix + key, "ContentType": _type(key)}
+        place: dict[str, Any] = {"Bucket": self.bucket, "Key": self.prefix + key, "ContentType": _type(key)}
         try:
             if isinstance(content.source, Path) and content.size > IN_MEMORY:
                 with content.source.open("rb") as body:
@@ -222,11 +227,17 @@ class S3Objects:
     def _translated(self, error: Exception, key: str) -> TearsheetError:
         return translated(error, server=self.server, bucket=self.bucket, key=self.prefix + key)
 
+    def _no_place(self, error: NotFound) -> StoreRefused:
+        """A 404 that is not about an object."""
+        remedy = "Check s3_endpoint and the bucket: something else may answer there"
+        return StoreRefused("the server knows no such bucket", where=error.where, remedy=remedy, code="no-bucket")
+
     @staticmethod
     def _failures() -> tuple[type[Exception], ...]:
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
-        return BotoCoreError, ClientError
+        return BotoCoreError, ClientError, ResponseParserError
 
 
 class _StandsThere(Exception):

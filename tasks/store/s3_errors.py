@@ -28,7 +28,7 @@ CREDENTIALS = frozenset(
 CLOCK = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
 REGION = frozenset({"PermanentRedirect", "TemporaryRedirect", "IllegalLocationConstraintException"})
 DAMAGED = frozenset({"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"})
-FULL = frozenset({"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "EntityTooLarge"})
+FULL = frozenset({"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull"})
 PASSING = frozenset(
     {
         "SlowDown",

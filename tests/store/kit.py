@@ -1,0 +1,74 @@
+"""Bundles to store, and ways to crash."""
+
+import hashlib
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import NotFound
+from tasks.records import Bundle, Digest
+from tasks.store.base import Content, Objects
+
+
+class Crash(BaseException):
+    """The process dies here: nothing may catch it."""
+
+
+def make_bundle(folder: Path, number: int = 1, *, size: int = 5000, **more: Any) -> Bundle:
+    data = random.Random(number * 1_000_003 + size).randbytes(size)
+    sha256 = hashlib.sha256(data).hexdigest()
+    bundle_id = f"20261123{number:06d}-{sha256[:16]}"
+    path = folder / f"{bundle_id}.wacz"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    manifest = json.dumps({"id": bundle_id, "sha256": f"sha256:{sha256}", "bytes": size, **more}).encode()
+    return Bundle(bundle_id, path, Digest(f"sha256:{sha256}"), size, manifest)
+
+
+class Crashing:
+    """Objects that die before or after their operation number `at`, counted from 1."""
+
+    def __init__(self, objects: Objects, at: int, *, after: bool) -> None:
+        self.objects, self.location = objects, objects.location
+        self.at, self.after, self.count = at, after, 0
+
+    def _before(self) -> bool:
+        self.count += 1
+        if self.count == self.at and not self.after:
+            raise Crash
+        return self.count == self.at
+
+    def create(self, key: str, content: Content) -> bool:
+        dies = self._before()
+        created = self.objects.create(key, content)
+        if dies:
+            raise Crash
+        return created
+
+    def read(self, key: str) -> Iterator[bytes]:
+        dies = self._before()
+        try:
+            yield from self.objects.read(key)
+        except NotFound:
+            if not dies:
+                raise
+        if dies:
+            raise Crash
+
+    def probe(self, folder: str) -> dict[str, Any]:
+        dies = self._before()
+        found = self.objects.probe(folder)
+        if dies:
+            raise Crash
+        return found
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        return self.objects.keys(prefix)
+
+    def adopt(self, capabilities: dict[str, Any]) -> None:
+        self.objects.adopt(capabilities)
+
+    def close(self) -> None:
+        self.objects.close()
