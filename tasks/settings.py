@@ -1,5 +1,7 @@
 """Settings: config files and environment in, one frozen record out; defaults exist once, in config/settings.toml."""
 
+import difflib
+import math
 import os
 import re
 import tomllib
@@ -53,10 +55,14 @@ class Settings:
         return self.user_agent or f"Tearsheet/{__version__}{contact}"
 
 
+_PREFIX = "TEARSHEET_"
+_CONFIG = "TEARSHEET_CONFIG"  # the folder; every other variable with the prefix is a setting
+_FOR_TESTS = "TEARSHEET_TEST_"
 _CHOICES = {"s3_addressing": ("path", "virtual"), "robots": ("obey", "report", "ignore")}
-_MINIMUM = {"ports": 1, "max_redirects": 0, "thin_words": 0, "retry_wait_s": 0}
-_AT_LEAST_ONE = ("workers", "per_host", "attempts")
+_MAY_BE_ZERO = ("max_redirects", "thin_words", "retry_wait_s")  # every other number is above zero
+_IN_HEADERS = ("user_agent", "contact", "accept_language")
 _PAIR = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
+_URL = re.compile(r"https?://[^\s/]+/?\S*")
 
 
 def config_dirs(config: str | Path | None = None, environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
@@ -65,7 +71,7 @@ def config_dirs(config: str | Path | None = None, environ: Mapping[str, str] = o
     The user's is the first of `config` (--config), TEARSHEET_CONFIG and ./config that is given or exists.
     """
     ours = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
-    named = config or environ.get("TEARSHEET_CONFIG")
+    named = config or environ.get(_CONFIG)
     if named and not Path(named).is_dir():
         raise SettingsError("no such folder", where=str(named), remedy="Name a folder that holds settings.toml")
     theirs = Path(named) if named else Path("config")
@@ -82,14 +88,14 @@ def load_settings(config: str | Path | None = None, environ: Mapping[str, str] =
     values: dict[str, Any] = {}
     for folder in config_dirs(config, environ):
         values |= _read(folder / "settings.toml")
-    for item in fields(Settings):
-        name = f"TEARSHEET_{item.name.upper()}"
-        if name in environ:
-            values[item.name] = _checked(item.name, _from_text(item.name, environ[name], name), name)
+    for name in sorted(environ):
+        key = name.removeprefix(_PREFIX).lower()
+        if name.startswith(_PREFIX) and name != _CONFIG and not name.startswith(_FOR_TESTS):
+            values[key] = _checked(key, _from_text(key, environ[name], name), name)
     for key, value in flags.items():
         if value is not None:
             values[key] = _checked(key, value, f"--{key.replace('_', '-')}")
-    missing = [item.name for item in fields(Settings) if item.name not in values]
+    missing = [key for key in _KINDS if key not in values]
     if missing:
         raise SettingsError(f"no value for {', '.join(missing)}", where="settings.toml", remedy="Reinstall Tearsheet")
     return Settings(**values)
@@ -99,26 +105,30 @@ _KINDS: dict[str, Any] = {item.name: item.type for item in fields(Settings)}
 
 
 def _read(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    text = path.read_text(encoding="utf-8")
+    """The checked values of one settings file; none where there is no such file."""
     try:
+        text = path.read_text(encoding="utf-8")
         table = tomllib.loads(text)
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError:
+        raise SettingsError("not UTF-8", where=f"{path}:1", remedy="Save it as UTF-8") from None
+    except OSError as error:
+        raise SettingsError(f"cannot be read: {error.strerror}", where=str(path), remedy="Correct the file") from None
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line (\d+)", str(error))
-        raise SettingsError(
-            f"not TOML: {error}", where=f"{path}:{line[1] if line else 1}", remedy="Correct that line"
-        ) from None
+        number = int(line[1]) if line else text.rstrip("\n").count("\n") + 1  # "at end of document"
+        raise SettingsError(f"not TOML: {error}", where=f"{path}:{number}", remedy="Correct that line") from None
     return {key: _checked(key, value, f"{path}:{_line_of(key, text)}") for key, value in table.items()}
 
 
 def _line_of(key: str, text: str) -> int:
-    match = re.search(rf"^\s*(?:\[\s*)?[\"']?{re.escape(key)}\b", text, re.M)
+    match = re.search(rf"^[ \t]*(?:\[\s*)?[\"']?{re.escape(key)}\b", text, re.M)
     return text.count("\n", 0, match.start()) + 1 if match else 1
 
 
 def _from_text(key: str, text: str, where: str) -> Any:
-    kind = _KINDS[key]
+    kind = _KINDS.get(key, str)
     try:
         if kind in (int, float):
             return kind(text)
@@ -133,9 +143,9 @@ def _from_text(key: str, text: str, where: str) -> Any:
 def _checked(key: str, value: Any, where: str) -> Any:
     """`value` in its type, or SettingsError."""
     if key not in _KINDS:
-        raise SettingsError(
-            f"unknown key {key!r}", where=where, remedy="config/settings.toml of Tearsheet lists every key"
-        )
+        near = difflib.get_close_matches(key, _KINDS, 1)
+        remedy = f"Is {near[0]} meant?" if near else "config/settings.toml of Tearsheet lists every key"
+        raise SettingsError(f"unknown key {key!r}", where=where, remedy=remedy)
     kind = _KINDS[key]
     if kind is float and type(value) is int:
         value = float(value)
@@ -153,15 +163,32 @@ def _checked(key: str, value: Any, where: str) -> Any:
 
 
 def _check_range(key: str, value: Any, where: str) -> None:
+    """Raises SettingsError for a value of the right type that makes no sense."""
+    wrong = ""
     if key in _CHOICES and value not in _CHOICES[key]:
-        raise SettingsError(f"{key} is {value!r}", where=where, remedy=f"Choose one of {', '.join(_CHOICES[key])}")
-    if key == "allow":
-        for pair in value:
-            match = _PAIR.fullmatch(pair)
-            if not match or not 0 < int(match[2]) < 65536:
-                raise SettingsError(f"allow has {pair!r}", where=where, remedy="Write exact host:port pairs")
-    if key == "ports" and not all(0 < port < 65536 for port in value):
-        raise SettingsError(f"ports has {value!r}", where=where, remedy="Ports are 1 to 65535")
-    low = _MINIMUM.get(key, 1 if key in _AT_LEAST_ONE else 0)
-    if isinstance(value, int | float) and (value < low or (value == 0 and key not in _MINIMUM)):
-        raise SettingsError(f"{key} is {value}", where=where, remedy="Give a larger number")
+        wrong = f"Choose one of {', '.join(_CHOICES[key])}"
+    elif key == "store" and not value.strip():
+        wrong = "Name a folder or s3://bucket/prefix"
+    elif key == "s3_endpoint" and value and not _URL.fullmatch(value):
+        wrong = "Write a URL such as http://127.0.0.1:8333"
+    elif key in _IN_HEADERS and not (value.isascii() and value.isprintable()):
+        wrong = "Header values are printable ASCII"
+    elif key == "allow" and not all(map(_is_pair, value)):
+        wrong = "Write exact host:port pairs"
+    elif key == "ports" and not all(0 < port < 65536 for port in value):
+        wrong = "Ports are 1 to 65535"
+    elif isinstance(value, int | float) and not (math.isfinite(value) and (value > 0 or _zero_is_fine(key, value))):
+        wrong = "Give a number of zero or more" if key in _MAY_BE_ZERO else "Give a number above zero"
+    if wrong:
+        raise SettingsError(
+            f"{key} is {list(value) if isinstance(value, tuple) else value!r}", where=where, remedy=wrong
+        )
+
+
+def _zero_is_fine(key: str, value: float) -> bool:
+    return value == 0 and key in _MAY_BE_ZERO
+
+
+def _is_pair(text: str) -> bool:
+    match = _PAIR.fullmatch(text)
+    return bool(match) and 0 < int(match[2] if match else 0) < 65536
