@@ -7,9 +7,11 @@ from collections.abc import Iterable
 __all__ = ["NO_HEAD_END", "Block", "Chunked"]
 
 NO_HEAD_END = "the head does not end in an empty line"
-MAX_LINE = 4096  # bytes of a chunk size line
+MAX_LINE = 16384  # bytes of a chunk size line
 MAX_HEAD = 1 << 20  # bytes of an HTTP head
+_UNFRAMED = ("204", "304")  # answers that have no body, whatever their headers say (RFC 9112, 6.3)
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?:[ \t\r\n]|$)")
+_SIZE_BEGUN = re.compile(rb"[0-9A-Fa-f]*[ \t]*(;.*)?\r?")
 _REQUEST = re.compile(rb"[!-~]+ \S.*")
 _HEAD_END = re.compile(rb"\n\r*\n")
 
@@ -73,14 +75,26 @@ class Block:
             self.http = f"request line {first[:80]!r}"
         if not ended and not self.http:
             self.http = NO_HEAD_END
-        for line in head.decode("latin-1").split("\n")[1:]:
-            name, colon, value = line.partition(":")
-            if colon:
-                self.headers[name.strip().lower()] = value.strip()
-        coding = self.headers.get("transfer-encoding", "").lower()
-        if self.kind == "response" and coding.split(",")[-1].strip() == "chunked":
+        self._read_headers(head.decode("latin-1").split("\n")[1:])
+        codings = [
+            part.strip() for part in self.headers.get("transfer-encoding", "").lower().split(",") if part.strip()
+        ]
+        bodiless = head.startswith(b"HTTP/1.0") or self.status in _UNFRAMED
+        if self.kind == "response" and codings[-1:] == ["chunked"] and not bodiless:
             self.chunked = Chunked()
             self._body = [hashlib.new(digest.name, usedforsecurity=False) for digest in self._raw]
+
+    def _read_headers(self, lines: list[str]) -> None:
+        """The last value of each header, folds joined; Transfer-Encoding is a list and adds up."""
+        last = ""
+        for line in lines:
+            name, colon, value = line.partition(":")
+            if line[:1] in (" ", "\t") and last:
+                self.headers[last] += " " + line.strip()
+            elif colon:
+                last = name.strip().lower()
+                before = self.headers.get(last, "") + "," if last == "transfer-encoding" else ""
+                self.headers[last] = before + value.strip()
 
     @property
     def block_digests(self) -> dict[str, bytes]:
@@ -95,8 +109,7 @@ class Block:
     @property
     def payload_digests(self) -> dict[str, bytes]:
         """Algorithm: digest of the payload, chunk framing removed, content coding kept (warc-specifications#22)."""
-        framed = self.chunked is not None and not self.chunked.foreign
-        return {digest.name: digest.digest() for digest in (self._body if framed else self._raw)}
+        return {digest.name: digest.digest() for digest in self._body}
 
 
 class Chunked:
@@ -130,7 +143,7 @@ class Chunked:
             self._line += data[at : end if end >= 0 else len(data)]
             at = end + 1 if end >= 0 else len(data)
             if end >= 0:
-                self._read_line(self._line.rstrip(b"\r"))
+                self._read_line(self._line.removesuffix(b"\r"))
                 self._line = b""
             elif len(self._line) > MAX_LINE:
                 self._fail(f"a chunk size line of more than {MAX_LINE} bytes")
@@ -144,7 +157,7 @@ class Chunked:
             self._state = "size"
         else:
             size = line.split(b";")[0].strip()
-            if not re.fullmatch(rb"[0-9A-Fa-f]{1,15}", size):
+            if not re.fullmatch(rb"[0-9A-Fa-f]{1,16}", size):
                 self._fail(f"chunk size {line[:20]!r}")
                 return
             self._left = int(size, 16)
@@ -158,4 +171,5 @@ class Chunked:
     def finish(self) -> None:
         """The body is complete: a framing that has not ended is an error."""
         if not self.done and not self.error:
-            self._fail("no last chunk")
+            self.error = "no last chunk"
+            self.foreign = self._first and not _SIZE_BEGUN.fullmatch(self._line)

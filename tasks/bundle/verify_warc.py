@@ -171,7 +171,7 @@ def _describe(record: Record, block: Block) -> None:
     record.status = block.status
     source = block.headers if block.kind else record.fields
     content_type = source.get("content-type")
-    record.media_type = content_type.split(";")[0].strip().lower() if content_type else None
+    record.media_type = content_type.split(";")[0].split(",")[0].strip().lower() if content_type else None
     record.block, record.payload = block.block_digests, block.payload_digests
     record.raw_payload, record.chunked = block.raw_digests, block.chunked is not None
 
@@ -186,8 +186,9 @@ def _check_digests(record: Record, block: Block, findings: Findings) -> None:
     # A revisit's payload digest is that of its original; segments have to be joined first.
     if text is None or record.type in ("revisit", "continuation") or "warc-segment-number" in record.fields:
         return
-    if block.chunked and not block.chunked.foreign and matches(text, block.raw_digests):
-        findings.add("payload-digest-raw", record.place, "one taken without the chunk framing", text)
+    if block.chunked and matches(text, block.raw_digests):
+        if not block.chunked.foreign:
+            findings.add("payload-digest-raw", record.place, "one taken without the chunk framing", text)
     else:
         _compare("payload-digest", text, block.payload_digests, record, findings)
 

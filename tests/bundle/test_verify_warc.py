@@ -159,3 +159,16 @@ def test_an_unknown_digest_is_not_sound_and_not_an_error(tmp_path: Path) -> None
 def test_a_record_behind_missing_line_ends_is_still_read(tmp_path: Path) -> None:
     data = record()[:-4] + record(number=2, WARC_Payload_Digest=ZERO)
     assert found(tmp_path, data) == {"record-length", "payload-digest"}
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhello",  # HTTP/1.0 knows no chunks
+        b"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+)
+def test_an_answer_that_cannot_be_chunked_is_read_as_it_stands(tmp_path: Path, block: bytes) -> None:
+    body = block.partition(b"\r\n\r\n")[2]
+    data = record(block=block, WARC_Payload_Digest=f"sha256:{hashlib.sha256(body).hexdigest()}")
+    assert found(tmp_path, data) == set()
