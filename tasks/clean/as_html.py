@@ -12,12 +12,10 @@ from tasks.clean.tags import VOID_TAGS
 __all__ = ["as_html"]
 
 _LINES: Final = frozenset(
-    "blockquote caption dd dl dt figcaption figure h1 h2 h3 h4 h5 h6 hr li ol p pre table tbody td tfoot th thead tr "
-    "ul".split()
+    ["blockquote", "caption", "dd", "dl", "dt", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul"]
 )
 _WORDS: Final = frozenset(
-    "a abbr b bdi bdo br cite code del dfn em i img ins kbd mark q rp rt ruby s samp small strong sub sup time u "
-    "var wbr".split()
+    ["a", "abbr", "b", "bdi", "bdo", "br", "cite", "code", "del", "dfn", "em", "i", "img", "ins", "kbd", "mark", "q", "rp", "rt", "ruby", "s", "samp", "small", "strong", "sub", "sup", "time", "u", "var", "wbr"]
 )
 _EVERYWHERE: Final = ("lang", "dir")
 _ATTRIBUTES: Final = {

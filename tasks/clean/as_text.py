@@ -8,7 +8,7 @@ from tasks.clean.tags import BLOCK_TAGS
 
 __all__ = ["as_text"]
 
-_TIGHT: Final = frozenset("li dt dd tr".split())  # follow one another without an empty line
+_TIGHT: Final = frozenset(["li", "dt", "dd", "tr"])  # follow one another without an empty line
 _CELLS: Final = frozenset({"td", "th"})
 
 

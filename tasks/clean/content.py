@@ -6,11 +6,12 @@ hold much of the prose themselves (a name alone is never enough).
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
 from tasks.clean.walk import Page
-from tasks.clean.words import AD, ASIDE, AUTHOR, CHROME, COMMENT, EMBED, NEWS, PAYWALL, RELATED, SHARE
+from tasks.clean.words import AD, ASIDE, AUTHOR, CHROME, COMMENT, EMBED, META, NEWS, PAYWALL, RELATED, SHARE
 
 __all__ = ["KEEP", "Choice", "choose"]
 
@@ -23,6 +24,7 @@ _SCATTERED_COST: Final = 0.3  # the same for words outside of prose that are not
 _LINE_COST: Final = 0.5  # the same for each block outside of prose
 _HIDDEN_SHARE: Final = 0.5  # of the hidden prose: if less than that is shown, hidden counts as shown
 _STRAY_SHARE: Final = 0.15  # of the main column's prose: less, outside of its span, is no part of the article
+_LISTED_WEIGHT: Final = 0.3  # of prose in lists: teasers come as lists more often than articles do
 _CLUTTER_TAGS: Final = {"nav": CHROME, "footer": CHROME, "aside": ASIDE}
 _CLUTTER: Final = RELATED | SHARE | NEWS | COMMENT | AUTHOR | CHROME | AD | ASIDE | PAYWALL
 _NEVER_CLUTTER: Final = frozenset({"html", "body", "p"})
@@ -202,10 +204,12 @@ def _without_strays(page: Page, sizes: _Sizes, prose: list[int]) -> list[int]:
     words: dict[int, float] = {}
     level_of = {block: _level(page, page.owner[block]) for block in prose}
     for block, level in level_of.items():
-        words[level] = words.get(level, 0.0) + sizes.words[block]
+        listed = page.line[page.parent[page.owner[block]]] != level
+        words[level] = words.get(level, 0.0) + sizes.words[block] * (_LISTED_WEIGHT if listed else 1.0)
     main = max(words, key=lambda level: words[level])
     least = words[main] * _STRAY_SHARE
-    column = [block for block, level in level_of.items() if words[level] >= least]
+    lines = Counter(level_of.values())
+    column = [b for b, level in level_of.items() if words[level] >= least * (1 if lines[level] > 1 else 3)]
     return [block for block in prose if block <= column[-1]]
 
 
@@ -225,11 +229,19 @@ def _score(page: Page, sizes: _Sizes, around: _Around, block: int) -> tuple[floa
         return 0.9, ""
     if owner in around.quoted:
         return 0.8, ""
+    if _labelled(page, owner):
+        return 0.3, "dates, topics or credits"
     if not around.first <= block <= around.last and not _beside(page, around, block):
         return 0.3, "before the first paragraph" if block < around.first else "after the last paragraph"
     if sizes.linked[block] > 0.5 and not (page.tag[owner] in _RUNNING and _ends_sentence(page.block_text(block))):
         return 0.3, "mostly links"
     return 0.6, ""
+
+
+def _labelled(page: Page, owner: int) -> bool:
+    """Whether a line stands in a place for dates and topics, at most two elements up."""
+    parent = page.parent[owner]
+    return bool((page.mask[owner] | page.mask[parent]) & META) and page.tag[owner] not in _HEADINGS
 
 
 def _beside(page: Page, around: _Around, block: int) -> bool:
@@ -241,10 +253,10 @@ def _beside(page: Page, around: _Around, block: int) -> bool:
 
 
 def _level(page: Page, owner: int) -> int:
-    """The element among whose children a line stands; a list counts as one line."""
+    """The element among whose children a line stands; lists and wrappers of a single block are passed by."""
     number = page.line[page.parent[owner]] if owner > 0 else 0
     for _ in range(6):
-        if page.tag[number] not in _LISTS:
+        if page.tag[number] not in _LISTS and page.block_end[number] - page.block_start[number] > 1:
             break
         number = page.line[page.parent[number]]
     return number

@@ -18,8 +18,8 @@ from tasks.clean.walk import Page
 __all__ = ["Kept", "make_soup"]
 
 # In these, text stands on its own as it is; elsewhere (div, section, body) it becomes a paragraph.
-_LINES: Final = frozenset("caption dd dt figcaption h1 h2 h3 h4 h5 h6 legend li p pre summary td th".split())
-_NEVER_SPLIT: Final = frozenset("caption h1 h2 h3 h4 h5 h6 legend p pre summary".split())
+_LINES: Final = frozenset(["caption", "dd", "dt", "figcaption", "h1", "h2", "h3", "h4", "h5", "h6", "legend", "li", "p", "pre", "summary", "td", "th"])
+_NEVER_SPLIT: Final = frozenset(["caption", "h1", "h2", "h3", "h4", "h5", "h6", "legend", "p", "pre", "summary"])
 _WRAPPER: Final = 1  # sourceline of a <p> that we made; its sourcepos is the block, not the element
 
 
