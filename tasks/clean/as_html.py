@@ -7,15 +7,16 @@ from bs4.element import NavigableString, Tag
 
 from tasks.clean.embeds import embed_name
 from tasks.clean.links import Links
-from tasks.clean.tags import VOID_TAGS
+from tasks.clean.tags import VOID_TAGS, names
 
 __all__ = ["as_html"]
 
-_LINES: Final = frozenset(
-    ["blockquote", "caption", "dd", "dl", "dt", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul"]
+_LINES: Final = names(
+    "blockquote caption dd dl dt figcaption figure h1 h2 h3 h4 h5 h6 hr li ol p pre table tbody td tfoot th thead tr ul"
 )
-_WORDS: Final = frozenset(
-    ["a", "abbr", "b", "bdi", "bdo", "br", "cite", "code", "del", "dfn", "em", "i", "img", "ins", "kbd", "mark", "q", "rp", "rt", "ruby", "s", "samp", "small", "strong", "sub", "sup", "time", "u", "var", "wbr"]
+_WORDS: Final = names(
+    "a abbr b bdi bdo br cite code del dfn em i img ins kbd mark q rp rt ruby s samp small strong sub sup time "
+    "u var wbr"
 )
 _EVERYWHERE: Final = ("lang", "dir")
 _ATTRIBUTES: Final = {

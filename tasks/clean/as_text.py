@@ -1,4 +1,4 @@
-"""The article as plain text: exactly the characters of its text nodes, one line a block, an empty line between blocks."""
+"""The article as plain text: exactly the characters of its text nodes, an empty line between blocks."""
 
 from typing import Final
 

@@ -160,9 +160,10 @@ def _places(page: Page, sizes: _Sizes, holders: set[int]) -> list[int]:
             place[number] = inherited
             continue
         bits = mask & _CLUTTER | tag_place(tag, 0)
-        if bits and tag not in _NEVER_CLUTTER and number not in holders:
-            if sums[last[number]] - sums[first[number]] <= limit:
-                place[number] = bits & -bits
+        if not bits or tag in _NEVER_CLUTTER or number in holders:
+            continue
+        if sums[last[number]] - sums[first[number]] <= limit:
+            place[number] = bits & -bits
     return place
 
 

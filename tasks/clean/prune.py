@@ -47,7 +47,7 @@ def prune(kept: Kept, rules: RuleSet, host: str, reasons: list[Reason]) -> None:
 
 
 def _is_embed(tag: Tag) -> bool:
-    return tag.name == "blockquote" and bool(class_mask(" ".join(tag.get_attribute_list("class", ""))) & EMBED)
+    return tag.name == "blockquote" and bool(class_mask(" ".join(tag.get_attribute_list("class"))) & EMBED)
 
 
 class _Pruner:

@@ -12,14 +12,14 @@ from bs4 import BeautifulSoup
 from bs4.builder import HTMLTreeBuilder
 from bs4.element import Tag
 
-from tasks.clean.tags import BLOCK, MEDIA, TAGS
+from tasks.clean.tags import BLOCK, MEDIA, TAGS, names
 from tasks.clean.walk import Page
 
 __all__ = ["Kept", "make_soup"]
 
 # In these, text stands on its own as it is; elsewhere (div, section, body) it becomes a paragraph.
-_LINES: Final = frozenset(["caption", "dd", "dt", "figcaption", "h1", "h2", "h3", "h4", "h5", "h6", "legend", "li", "p", "pre", "summary", "td", "th"])
-_NEVER_SPLIT: Final = frozenset(["caption", "h1", "h2", "h3", "h4", "h5", "h6", "legend", "p", "pre", "summary"])
+_LINES: Final = names("caption dd dt figcaption h1 h2 h3 h4 h5 h6 legend li p pre summary td th")
+_NEVER_SPLIT: Final = names("caption h1 h2 h3 h4 h5 h6 legend p pre summary")
 _WRAPPER: Final = 1  # sourceline of a <p> that we made; its sourcepos is the block, not the element
 
 
@@ -63,6 +63,7 @@ class _Feeder(HTMLTreeBuilder):
 
     def __init__(self, page: Page, owner: list[int]) -> None:
         super().__init__(store_line_numbers=True)  # sourceline and sourcepos carry our numbers
+        self.soup: Any = None  # set by BeautifulSoup itself
         self.page, self.owner = page, owner
         self.kept = [0, *accumulate(not taken for taken in owner)]
         self.media = [0, *accumulate(bool(TAGS.get(tag, 0) & MEDIA) for tag in page.tag)]

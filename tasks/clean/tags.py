@@ -2,7 +2,21 @@
 
 from typing import Final
 
-__all__ = ["ATOM", "BLOCK", "BR", "LINK", "MEDIA", "TAGS", "UNSEEN", "UNSEEN_TAGS", "VOID_TAGS", "WIDGET"]
+__all__ = [
+    "ATOM",
+    "BLOCK",
+    "BLOCK_TAGS",
+    "BR",
+    "LINK",
+    "MEDIA",
+    "MEDIA_TAGS",
+    "TAGS",
+    "UNSEEN",
+    "UNSEEN_TAGS",
+    "VOID_TAGS",
+    "WIDGET",
+    "names",
+]
 
 # One flag each; the walk looks a tag up once and tests bits.
 BLOCK: Final = 1  # starts a line of its own
@@ -13,16 +27,25 @@ WIDGET: Final = 16  # a control: its text is a label, never prose
 MEDIA: Final = 32  # shows something without text
 ATOM: Final = 64  # kept or dropped as one thing, its insides are not walked
 
-BLOCK_TAGS: Final = frozenset(
-    ["address", "article", "aside", "blockquote", "body", "center", "dd", "details", "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "hr", "html", "legend", "li", "main", "menu", "nav", "ol", "p", "pre", "search", "section", "summary", "table", "caption", "tbody", "td", "tfoot", "th", "thead", "tr", "ul"]
+
+def names(listed: str) -> frozenset[str]:
+    """The names in a text, parted by white space."""
+    return frozenset(listed.split())
+
+
+BLOCK_TAGS: Final = names(
+    "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure "
+    "footer form h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav ol p pre search section "
+    "summary table caption tbody td tfoot th thead tr ul"
 )
 # Text inside these is program text, a fallback for old browsers, or belongs to the window, not to the page.
-UNSEEN_TAGS: Final = frozenset(
-    ["applet", "audio", "base", "canvas", "datalist", "embed", "head", "iframe", "link", "meta", "noframes", "noscript", "object", "param", "script", "source", "style", "svg", "template", "title", "track", "video"]
+UNSEEN_TAGS: Final = names(
+    "applet audio base canvas datalist embed head iframe link meta noframes noscript object param script "
+    "source style svg template title track video"
 )
 WIDGET_TAGS: Final = frozenset(["button", "input", "optgroup", "option", "select", "textarea"])
 MEDIA_TAGS: Final = frozenset(["audio", "iframe", "img", "video"])
-VOID_TAGS: Final = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"])
+VOID_TAGS: Final = names("area base br col embed hr img input link meta param source track wbr")
 
 
 def _flags(tag: str) -> int:

@@ -7,6 +7,7 @@ double line break. Everything later (choice, soup, ledger) works on these lists 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 from lxml import etree
 
@@ -26,10 +27,11 @@ class Page:
     """A page as flat lists.
 
     Elements in document order (index n): tag, element, parent, end (first element after its subtree), line (nearest
-    block-level element, itself included), mask (words of class and id), hidden, text_start:text_end (its text nodes), block_start:block_end (its blocks).
+    block-level element, itself included), mask (words of class and id, see words.py), hidden, text_start:text_end
+    (its text nodes), block_start:block_end (its blocks). Number 0 is the document.
     Text nodes in document order (index i): texts, holder (element), linked (inside <a>). Texts of white space alone
     are kept only inside a block: nobody sees the others.
-    Blocks (index b): starts[b]:starts[b+1] are its texts, owner (innermost block-level element), widget, links.
+    Blocks (index b): starts[b]:starts[b+1] are its texts, owner (innermost block-level element), widget (a control).
     """
 
     tag: list[str] = field(default_factory=list)
@@ -55,6 +57,12 @@ class Page:
         return " ".join("".join(self.texts[self.starts[block] : self.starts[block + 1]]).split())
 
 
+def _seen_texts(element: etree._Element) -> Iterable[str]:
+    """The texts of a control, in order."""
+    found: list[str] = _SEEN_TEXTS(element) if len(element) else [element.text or ""]  # type: ignore[assignment]
+    return found
+
+
 def walk(root: etree._Element) -> Page:
     """The page below `root` and its siblings, without recursion: any depth, linear time.
 
@@ -72,6 +80,8 @@ def walk(root: etree._Element) -> Page:
     )
     starts, owner, widget = page.starts, page.owner, page.widget
     flags_of = TAGS.get
+    attributes_of: Any = etree._Element.items  # the stubs allow bytes; the HTML parser gives str only
+    text: str | None
     opened = 0  # first text of the block under way
 
     def close(line: int, control: bool) -> None:
@@ -103,7 +113,7 @@ def walk(root: etree._Element) -> Page:
                 if flags & WIDGET:
                     if len(texts) > opened:
                         close(line, False)
-                    for text in _SEEN_TEXTS(child) if len(child) else (child.text,):
+                    for text in _seen_texts(child):
                         if text and not text.isspace():
                             texts.append(text)
                             holder.append(current)
@@ -133,7 +143,7 @@ def walk(root: etree._Element) -> Page:
             number += 1
             mask = 0
             child_link, child_hidden = in_link, in_hidden
-            for name, value in child.items():
+            for name, value in attributes_of(child):
                 if name == "class" or name == "id":
                     mask |= class_mask(value)
                 elif name == "hidden":
