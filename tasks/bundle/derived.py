@@ -13,6 +13,7 @@ __all__ = ["METADATA_FORMAT", "article_document", "ledger", "metadata_json"]
 
 METADATA_FORMAT = "tearsheet-metadata/1"
 UNREADABLE = ("decoded-over-limit", "unknown-coding")  # flags of HTML whose text could not be had
+_REMOVAL = tuple(item.name for item in fields(Removal))
 # The saved article fetches nothing, runs nothing: pictures are links until it is opened in a replay.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -38,7 +39,7 @@ def ledger(article: Article) -> bytes:
 
 
 def _removal(removal: Removal) -> dict[str, Any]:
-    return {item.name: getattr(removal, item.name) for item in fields(Removal)}
+    return {name: getattr(removal, name) for name in _REMOVAL}
 
 
 def metadata_json(

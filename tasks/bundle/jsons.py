@@ -5,17 +5,18 @@ from typing import Any
 
 __all__ = ["json_line", "json_page", "utf8"]
 
+_LINE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+_PAGE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, indent=2, allow_nan=False)
+
 
 def json_line(value: Any) -> bytes:
     """Canonical JSON on one line: keys sorted, no blanks, UTF-8; half a surrogate pair stays an escape."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8", "backslashreplace")
+    return _LINE.encode(value).encode("utf-8", "backslashreplace")
 
 
 def json_page(value: Any) -> bytes:
     """The same JSON indented by two, for people; ends with a newline."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=2, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace") + b"\n"
+    return _PAGE.encode(value).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def utf8(text: str) -> bytes:

@@ -10,7 +10,7 @@ from tasks.bundle.jsons import json_line
 from tasks.errors import FormatError
 from tasks.records import Article, Capture, Digest, Metadata, PageText, Sourced, Verdict, VerdictKind
 
-__all__ = ["FORMAT", "Manifest", "Member", "metadata_fields", "read_manifest", "write_manifest"]
+__all__ = ["FORMAT", "Manifest", "Member", "metadata_fields", "read_manifest", "removed_chars", "write_manifest"]
 
 FORMAT = "tearsheet-manifest/1"
 MAX_BYTES = 256 << 20  # of a manifest that is read

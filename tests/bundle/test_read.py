@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -67,6 +69,23 @@ def test_force_replaces_a_link_and_never_follows_it(tmp_path: Path) -> None:
     extract_bundle(path, out, force=True)
     assert mine.read_text() == "mine"
     assert not (out / "article.txt").is_symlink()
+
+
+def test_a_full_disk_leaves_no_half_file(tmp_path: Path) -> None:
+    """A limit on file sizes stands for the full device: the write fails the same way."""
+    script = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from tasks.bundle.read import extract_bundle; from tasks.errors import DiskFull\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
+        "try:\n    extract_bundle(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "except DiskFull as error:\n    print(error)\n"
+    )
+    command = [sys.executable, "-B", "-c", script, pack(tmp_path).path, tmp_path / "out"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "no room" in done.stdout
+    assert not list((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize(
