@@ -15,7 +15,7 @@ from tasks.clean.words import EMBED, class_mask
 __all__ = ["Reason", "prune"]
 
 _MOST: Final = 0.5  # of the article: no rule takes more, whatever it says
-_DENSE_CHARS: Final = 200  # visible characters; about 40 words
+_DENSE_CHARS: Final = 160  # visible characters; some 30 words
 _DENSE_LINKED: Final = 0.3
 
 

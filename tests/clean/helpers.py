@@ -1,0 +1,43 @@
+"""Small pages and what to ask of them."""
+
+from pathlib import Path
+
+from tasks.clean import RuleSet, load_rules, parse_tree
+from tasks.clean.prune import Reason, prune
+from tasks.clean.soup import Kept, make_soup
+from tasks.clean.walk import walk
+
+CONFIG = Path(__file__).parents[2] / "config"
+PAGES = Path(__file__).parents[1] / "pages"
+URL = "https://harbour.example/news/crane.html"
+BEFORE = (
+    "The harbour of Wenmouth lost its last crane on Monday. It had stood on the east quay since 1931, and most people "
+    "in the town could not remember a time without it."
+)
+AFTER = (
+    "What comes in its place is not decided. The board speaks of a market hall, the boatmen of a slipway, and the "
+    "council of a car park with two hundred places."
+)
+
+
+def our_rules() -> RuleSet:
+    return load_rules((CONFIG,))
+
+
+def article_page(inside: str) -> str:
+    """An article of two paragraphs with something between them."""
+    return (
+        "<!doctype html><html><head><title>The crane</title></head><body><article><h1>The crane</h1>"
+        f"<p>{BEFORE}</p><p>{AFTER}</p>{inside}<p>{AFTER}</p><p>{BEFORE}</p></article></body></html>"
+    )
+
+
+def strip_all(html: str, rules: RuleSet, host: str = "harbour.example") -> tuple[Kept, list[Reason]]:
+    """The rules over a whole page, nothing left out by the choice before."""
+    root = parse_tree(html).root
+    assert root is not None
+    page = walk(root)
+    kept = make_soup(page, [0] * len(page.texts))
+    reasons = [Reason("", "", "")]
+    prune(kept, rules, host, reasons)
+    return kept, reasons
