@@ -7,6 +7,7 @@ retries, or as a Prefect task (tasks/steps.py).
 
 import contextlib
 import random
+import re
 import tempfile
 import threading
 import time
@@ -130,7 +131,7 @@ def _provenance(tools: Tools) -> Mapping[str, Any]:
 
 def verify_stage(bundle: Bundle) -> tuple[Problem, ...]:
     """Every problem of the packed bundle; it is not stored if there is one."""
-    return verify_file(bundle.path)
+    return verify_file(bundle.path, expected=bundle.sha256)
 
 
 def store_stage(bundle: Bundle, tools: Tools) -> BundleRef:
@@ -224,7 +225,8 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None) -> Outcome:
             ref = run(store_stage, bundle, tools)
             return _outcome(url, capture, reading, problems, started, ref=ref)
     except TearsheetError as error:
-        return Outcome(url, error=error, elapsed_s=time.monotonic() - started)
+        shown = re.sub(r"//[^/@]*@", "//…@", url)  # a refused URL may hold a password, and outcomes go into logs
+        return Outcome(shown, error=error, elapsed_s=time.monotonic() - started)
 
 
 def _unsound(bundle: Bundle) -> FixityError:
@@ -279,13 +281,20 @@ class _Orderly:
     def __call__(self, stage: Callable[..., R], *args: Any) -> R:
         if stage is capture_stage:
             with self.guard:
-                host = self.hosts[urlsplit(args[0]).netloc.lower()]
+                host = self.hosts[_host(args[0])]
             with host:
                 return self.run(stage, *args)
         if stage is store_stage:
             return self.run(stage, *args)
         with self.tree:
             return self.run(stage, *args)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:  # the capture refuses it and says why
+        return ""
 
 
 def archive_pages(

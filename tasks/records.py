@@ -233,7 +233,7 @@ class Problem:
     place: str  # member, member@offset, or member:line
     expected: str = ""
     found: str = ""
-    severity: str = "error"  # or "unverifiable": neither proven sound nor proven broken
+    severity: str = "error"  # or "unverifiable" (neither proven sound nor broken), or "note" (harmless)
 
     def __str__(self) -> str:
         """One line for people."""
