@@ -89,6 +89,9 @@ class _Handler(socketserver.BaseRequestHandler):
                 return
             message += piece
         head, _, body = message.partition(b"\r\n\r\n")
+        if b"expect: 100-continue" in head.lower():
+            self.request.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            head = re.sub(rb"(?i)\r\nexpect:[^\r]*", b"", head)
         length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
         while len(body) < int(length[1] if length else 0):
             if not (piece := self.request.recv(262144)):
