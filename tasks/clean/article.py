@@ -28,7 +28,8 @@ class Cleaning:
         self.owner = [0] * len(page.texts)
         self._choose()
         self.kept = make_soup(page, self.owner)
-        prune(self.kept, rules, _host(url), self.reasons)
+        self.rules, self.host = rules, _host(url)
+        prune(self.kept, rules, self.host, self.reasons)
 
     def _choose(self) -> None:
         """Give every text of a block that the choice left out to the reason for it."""
@@ -52,7 +53,7 @@ class Cleaning:
             html=as_html(soup, self.links),
             markdown=as_markdown(soup, self.links),
             text=as_text(soup),
-            removals=removals(self.page, self.owner, self.reasons),
+            removals=removals(self.kept, self.reasons, self.rules, self.host),
             page_chars=visible_chars(self.page.texts),
             kept_chars=visible_chars(text for text, code in zip(self.page.texts, self.owner, strict=True) if not code),
             parser=parser,

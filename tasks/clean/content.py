@@ -13,8 +13,9 @@ from typing import Final
 from tasks.clean.walk import Page
 from tasks.clean.words import AD, ASIDE, AUTHOR, CHROME, COMMENT, EMBED, META, NEWS, PAYWALL, RELATED, SHARE
 
-__all__ = ["KEEP", "Choice", "choose"]
+__all__ = ["KEEP", "OUTSIDE", "Choice", "choose"]
 
+OUTSIDE: Final = "outside"  # the concept of what is no part of the article and nothing else in particular
 KEEP: Final = 0.5  # a block of this score or more is article
 _PROSE_WORDS: Final = 12  # a block of fewer words may be prose, but does not show where the article is
 _PROSE_LINKED: Final = 0.35  # share of a block's characters that may be linked
@@ -91,6 +92,7 @@ def choose(page: Page) -> Choice:
     core = _core(page, sizes, place)
     inside = range(page.block_start[core], page.block_end[core])
     prose = [block for block in inside if sizes.prose[block] and not place[page.owner[block]]]
+    title = -1
     if prose:
         quoted = {number for post in posts for number in range(post, page.end[post])}
         title = _title(page, sizes, inside, prose)
@@ -102,7 +104,10 @@ def choose(page: Page) -> Choice:
         for block in inside:
             scores[block], why[block] = _score(page, sizes, around, block)
         _settle_headings(page, scores, why)
-    return Choice(scores, why, [_PLACES[place[owner]][0] if place[owner] else "outside" for owner in page.owner])
+    concept = [_PLACES[place[owner]][0] if place[owner] else OUTSIDE for owner in page.owner]
+    if title >= 0:
+        concept[title] = "title"
+    return Choice(scores, why, concept)
 
 
 def _measure(page: Page, *, seen_only: bool) -> _Sizes:
@@ -225,7 +230,7 @@ def _score(page: Page, sizes: _Sizes, around: _Around, block: int) -> tuple[floa
     if place:
         return 0.1, _PLACES[place][1]
     if block <= around.title:
-        return 0.2, "the headline, or above it"
+        return 0.2, "above the headline" if block < around.title else "the headline, which stands in the metadata"
     if sizes.prose[block] and around.first <= block <= around.last:
         return 0.9, ""
     if owner in around.quoted:

@@ -1,40 +1,63 @@
 """The ledger: every text of the page that is not in the article, as removals in document order."""
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterator
+from typing import Final
 
+from tasks.clean.content import OUTSIDE
 from tasks.clean.prune import Reason
+from tasks.clean.rules import RuleSet
+from tasks.clean.soup import Kept
 from tasks.clean.walk import Page
 from tasks.records import Digest, Removal
 
 __all__ = ["removals"]
 
+_LONGEST_PATH: Final = 128  # steps; beyond, a path starts with an ellipsis
 
-def removals(page: Page, owner: list[int], reasons: list[Reason]) -> tuple[Removal, ...]:
-    """One removal for each run of texts that went for one reason from one container."""
+
+def removals(cleaned: Kept, reasons: list[Reason], rules: RuleSet, host: str) -> tuple[Removal, ...]:
+    """One removal for each run of texts that went for one reason from one container.
+
+    What the choice left out, and a rule would know by its words, gets the rule's concept; it keeps its score.
+    """
+    page, owner = cleaned.page, cleaned.owner
     paths = _Paths(page)
     found = []
     for start, stop in _runs(page, owner, reasons):
-        texts = page.texts[start:stop]
-        text = "".join(texts)
-        chars = len("".join(text.split()))
-        if not chars:
-            continue
-        mine = [reasons[code] for code in set(owner[start:stop])]
-        reason = max(mine, key=lambda one: one.score or 0.0)
+        raw = "".join(page.texts[start:stop])
+        reason = max((reasons[code] for code in dict.fromkeys(owner[start:stop])), key=lambda one: one.score or 0.0)
+        text = _shown(page, start, stop)
+        if not text:
+            continue  # white space between two pieces
+        concept = reason.concept
+        if concept == OUTSIDE and len(text) <= rules.longest_line and (known := rules.by_text(text, host)):
+            concept = known[0].concept
         found.append(
             Removal(
-                concept=reason.concept,
+                concept=concept,
                 rule=reason.rule,
                 why=reason.why,
                 path=paths.path(_holder(page, start, stop)),
-                text=" ".join(text.split()),
-                chars=chars,
-                digest=Digest("sha256:" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()),
+                text=text,
+                chars=len("".join(raw.split())),
+                digest=Digest("sha256:" + hashlib.sha256(raw.encode("utf-8", "replace")).hexdigest()),
                 score=reason.score,
             )
         )
     return tuple(found)
+
+
+def _shown(page: Page, start: int, stop: int) -> str:
+    """The texts for reading: white space folded, a space where a block ends."""
+    parts, begin = [], start
+    block = bisect_right(page.starts, start) - 1
+    while begin < stop:
+        end = min(page.starts[block + 1], stop)
+        parts += "".join(page.texts[begin:end]).split()
+        begin, block = end, block + 1
+    return " ".join(parts)
 
 
 def _runs(page: Page, owner: list[int], reasons: list[Reason]) -> Iterator[tuple[int, int]]:
@@ -52,7 +75,8 @@ def _runs(page: Page, owner: list[int], reasons: list[Reason]) -> Iterator[tuple
 def _alike(reasons: list[Reason], one: int, other: int) -> bool:
     if one == other:
         return True
-    return bool(one and other) and reasons[one].score is not None and reasons[other].score is not None
+    first, second = reasons[one], reasons[other]
+    return bool(one and other) and None not in (first.score, second.score) and first.concept == second.concept
 
 
 def _holder(page: Page, start: int, stop: int) -> int:
@@ -104,8 +128,11 @@ class _Paths:
 
     def path(self, number: int) -> str:
         """Where an element stands."""
-        steps = []
+        steps: list[str] = []
         while number > 0:
+            if len(steps) == _LONGEST_PATH:  # a page of 100,000 nested elements must not give paths of megabytes
+                steps.append("/…")
+                break
             steps.append(f"/{self.page.tag[number]}[{self._place(number)}]")
             number = self.page.parent[number]
         return "".join(reversed(steps)) or "/"
