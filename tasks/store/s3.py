@@ -7,7 +7,6 @@ by content; where one does not check SHA-256 we do, and send Content-MD5.
 
 import base64
 import hashlib
-import os
 import random
 import re
 import threading
@@ -16,11 +15,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 from tasks.errors import FixityError, NotFound, StoreRefused, StoreUnavailable, TearsheetError
 from tasks.settings import Settings
 from tasks.store.base import Content
+from tasks.store.s3_client import failures, new_client, server_name
 from tasks.store.s3_errors import status_of, translated
 
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ IN_MEMORY = 8 << 20  # files up to this many bytes are sent from memory: half th
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"(?:[A-Za-z0-9._-]{1,200}(?:/|$))*")
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _TYPES = {".wacz": "application/wacz", ".json": "application/json"}
 
 
@@ -49,7 +47,7 @@ class S3Objects:
         self.bucket, self.prefix = _split(location)
         self.location = f"s3://{self.bucket}/{self.prefix}"
         self.settings, self.sleep = settings, sleep
-        self.server = _server(settings)
+        self.server = server_name(settings)
         self.conditional = self.digests = self.returned = True
         self._client: S3Client | None = None
         self._lock = threading.Lock()
@@ -74,7 +72,7 @@ class S3Objects:
                         yield piece
                         at += len(piece)
                 return
-            except self._failures() as error:
+            except failures() as error:
                 trouble += 1
                 ours = self._translated(error, key)
                 self._wait_or_raise(ours, trouble, started)
@@ -127,44 +125,8 @@ class S3Objects:
         if self._client is None:
             with self._lock:
                 if self._client is None:
-                    self._client = self._new_client()
+                    self._client = new_client(self.settings)
         return self._client
-
-    def _new_client(self) -> "S3Client":
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-
-        settings = self.settings
-        loopback = urlsplit(settings.s3_endpoint).hostname in _LOOPBACK
-        config = Config(
-            signature_version="s3v4",
-            s3={"addressing_style": "virtual" if settings.s3_addressing == "virtual" else "path"},
-            request_checksum_calculation="when_required",  # else an aws-chunked CRC trailer, which R2 and others refuse
-            response_checksum_validation="when_required",  # every body is held against its sha256 by the caller
-            retries={"mode": "standard", "total_max_attempts": 1},  # tried again by request(), within store_total_s
-            connect_timeout=min(5.0, settings.store_timeout_s),
-            read_timeout=settings.store_timeout_s,
-            max_pool_connections=max(16, settings.workers + 8),
-            tcp_keepalive=True,
-            parameter_validation=False,
-            proxies={} if loopback else None,
-        )
-        try:
-            client = boto3.session.Session().client(
-                "s3", endpoint_url=settings.s3_endpoint or None, region_name=_region(settings), config=config
-            )
-        except BotoCoreError as error:
-            raise self._translated(error, "") from error
-        except ValueError as error:  # botocore's word for an endpoint that is no URL
-            raise StoreRefused(
-                "not the URL of a server",
-                where=f"s3_endpoint {self.server}",
-                remedy="Write it like https://s3.example.org",
-                code="endpoint",
-            ) from error
-        client.meta.events.register("before-sign.s3.PutObject", _send_at_once)
-        return client
 
     def _put(self, key: str, content: Content, *, conditional: bool, digests: bool) -> None:
         """One PUT; raises _StandsThere for 412, and for 409 when there is an object now."""
@@ -180,7 +142,7 @@ class S3Objects:
                     self.client.put_object(Body=body, **place, **extra)
             else:
                 self.client.put_object(Body=content.read_bytes(), **place, **extra)
-        except self._failures() as error:
+        except failures() as error:
             status = status_of(error)
             if status == 412 or (status == 409 and self._exists(key)):
                 raise _StandsThere from None
@@ -213,7 +175,7 @@ class S3Objects:
         while True:
             try:
                 return request()
-            except self._failures() as error:
+            except failures() as error:
                 trouble += 1
                 self._wait_or_raise(self._translated(error, key), trouble, started)
 
@@ -234,13 +196,6 @@ class S3Objects:
         remedy = "Check s3_endpoint and the bucket: something else may answer there"
         return StoreRefused("the server knows no such bucket", where=error.where, remedy=remedy, code="no-bucket")
 
-    @staticmethod
-    def _failures() -> tuple[type[Exception], ...]:
-        from botocore.exceptions import BotoCoreError, ClientError
-        from botocore.parsers import ResponseParserError
-
-        return BotoCoreError, ClientError, ResponseParserError
-
 
 class _StandsThere(Exception):
     """An object stands under the key already."""
@@ -260,27 +215,6 @@ def _split(location: str) -> tuple[str, str]:
             code="location",
         )
     return bucket, f"{prefix}/" if prefix else ""
-
-
-def _server(settings: Settings) -> str:
-    """The server for messages: without the user and password a URL can hold."""
-    if not settings.s3_endpoint:
-        return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or f"AWS {_region(settings)}"
-    scheme, _, rest = settings.s3_endpoint.rpartition("://")
-    host = rest.partition("/")[0].rpartition("@")[2]
-    return f"{scheme}://{host}" if scheme else host
-
-
-def _region(settings: Settings) -> str:
-    environ = os.environ
-    return settings.s3_region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-
-
-def _send_at_once(request: Any, **_: Any) -> None:
-    """Small bodies go without boto3's `Expect: 100-continue`, which costs a round trip each."""
-    if isinstance(request.data, bytes):
-        request.headers.pop("Expect", None)
-        del request.headers["Expect"]
 
 
 def _type(key: str) -> str:

@@ -99,7 +99,13 @@ def test_a_flipped_bit_on_the_way_is_never_silent(
     through: Through, opened: Opened, s3_location: str, tmp_path: Path
 ) -> None:
     bundle = make_bundle(tmp_path)
-    flipping, _ = through(lambda request: "flip" if request.path.endswith((".wacz", ".json")) and request.method == "GET" and "bundles" in request.path else None)
+    flipping, _ = through(
+        lambda request: (
+            "flip"
+            if request.path.endswith((".wacz", ".json")) and request.method == "GET" and "bundles" in request.path
+            else None
+        )
+    )
 
     with pytest.raises(FixityError, match="read back"):
         flipping.put_bundle(bundle)
@@ -323,8 +329,6 @@ def test_long_lists_come_in_pages(s3_location: str, opened: Opened, tmp_path: Pa
         store.objects.create(manifest_key(make_bundle(tmp_path, number).id), Content.of_bytes(b"{}"))
     assert isinstance(store.objects, S3Objects)
     client = store.objects.client
-    client.meta.events.register(
-        "before-parameter-build.s3.ListObjectsV2", lambda params, **_: params.update(MaxKeys=2)
-    )
+    client.meta.events.register("before-parameter-build.s3.ListObjectsV2", lambda params, **_: params.update(MaxKeys=2))
 
     assert len(list(store.list_ids())) == 5
