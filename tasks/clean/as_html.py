@@ -73,8 +73,9 @@ def _tag(tag: Tag, links: Links) -> tuple[str, str]:
         allowed = {"src": address, **allowed}
     elif tag.name in ("blockquote", "q") and (address := links.absolute(attributes.get("cite", ""))):
         allowed["cite"] = address
-    elif "class" in allowed and not allowed["class"].startswith("language-"):
-        del allowed["class"]
+    elif "class" in allowed:
+        allowed["class"] = next((name for name in allowed["class"].split() if name.startswith("language-")), "")
+    allowed = {name: value for name, value in allowed.items() if value or name == "alt"}
     shown = "".join(f' {name}="{escape(value)}"' for name, value in allowed.items())
     end = f"</{tag.name}>\n" if tag.name in _LINES else f"</{tag.name}>"
     return f"<{tag.name}{shown}>", end

@@ -34,6 +34,7 @@ class _Frame:
     rows: list[list[str]] = field(default_factory=list)  # of a table
     number: int = 0  # of the last item of a list
     deep: int = 0  # open prefixes
+    verbatim: bool = False  # inside <pre>
 
 
 def as_markdown(soup: Tag, links: Links) -> str:
@@ -53,17 +54,13 @@ def as_markdown(soup: Tag, links: Links) -> str:
         elif isinstance(child, Tag):
             _enter(child, frame, stack, links)
         elif isinstance(child, NavigableString):
-            frame.line.append(child if _verbatim(stack) else child.translate(_ESCAPED))
-
-
-def _verbatim(stack: list[_Frame]) -> bool:
-    return stack[-1].name in ("pre", "code") or any(frame.name == "pre" for frame in stack[-3:])
+            frame.line.append(child if frame.verbatim or frame.name == "code" else child.translate(_ESCAPED))
 
 
 def _enter(child: Tag, frame: _Frame, stack: list[_Frame], links: Links) -> None:
     name = child.name
     if name == "br":
-        frame.line.append("\n" if _verbatim(stack) else _BREAK)
+        frame.line.append("\n" if frame.verbatim else _BREAK)
     elif name == "img":
         frame.line.append(_picture(child, links))
     elif name == "iframe":
@@ -78,7 +75,8 @@ def _enter(child: Tag, frame: _Frame, stack: list[_Frame], links: Links) -> None
         if name in BLOCK_TAGS:
             _flush(frame)
         opened = _Frame(name, iter(child.contents), child, deep=frame.deep + (name in _PREFIXED))
-        if name in ("ol", "ul") and name == "ol":
+        opened.verbatim = frame.verbatim or name == "pre"
+        if name == "ol":
             start = str(child.get("start", "1"))
             opened.number = int(start) - 1 if start.isdigit() and len(start) < 10 else 0
         stack.append(opened)
@@ -90,7 +88,7 @@ def _flush(frame: _Frame) -> None:
         return
     text = "".join(frame.line)
     frame.line.clear()
-    if frame.name == "pre":
+    if frame.verbatim:
         frame.blocks.append(text)
         return
     rows = [row for part in text.split(_BREAK) if (row := " ".join(part.split()))]
@@ -108,11 +106,10 @@ def _leave(frame: _Frame, parent: _Frame, links: Links) -> None:
         parent.blocks += [_HEADINGS[name] + block for block in blocks]
     elif name == "pre":
         parent.blocks += _fenced(blocks)
-    elif name in ("blockquote", "dd") and frame.deep <= _DEEPEST:
-        mark = "> " if name == "blockquote" else ":   "
-        parent.blocks += (
-            [_prefixed("\n\n".join(blocks), mark, "> " if name == "blockquote" else "    ")] if blocks else []
-        )
+    elif name == "dd" and blocks and parent.name == "dl" and parent.blocks:
+        parent.blocks[-1] += "\n" + _prefixed("\n\n".join(blocks), ":   ", "    ")
+    elif name == "blockquote" and frame.deep <= _DEEPEST:
+        parent.blocks += [_prefixed("\n\n".join(blocks), "> ", "> ")] if blocks else []
     elif name == "li" and frame.deep <= _DEEPEST:
         parent.number += 1
         mark = f"{parent.number}. " if parent.name == "ol" else "- "
@@ -140,7 +137,7 @@ def _leave_inline(frame: _Frame, parent: _Frame, links: Links) -> None:
         return
     text = "".join(frame.line)
     words = text.strip()
-    if not words or frame.tag is None:
+    if not words or frame.tag is None or frame.verbatim:
         parent.line.append(text)
         return
     before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]

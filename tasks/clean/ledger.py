@@ -25,12 +25,17 @@ def removals(cleaned: Kept, reasons: list[Reason], rules: RuleSet, host: str) ->
     page, owner = cleaned.page, cleaned.owner
     paths = _Paths(page)
     found = []
-    for start, stop in _runs(page, owner, reasons):
+    for begin, end in _runs(page, owner, reasons):
+        start, stop = begin, end
+        while start < stop and page.texts[start].isspace():
+            start += 1
+        while start < stop and page.texts[stop - 1].isspace():
+            stop -= 1
+        if start == stop:
+            continue  # white space between two pieces
         raw = "".join(page.texts[start:stop])
         reason = max((reasons[code] for code in dict.fromkeys(owner[start:stop])), key=lambda one: one.score or 0.0)
         text = _shown(page, start, stop)
-        if not text:
-            continue  # white space between two pieces
         concept = reason.concept
         if concept == OUTSIDE and len(text) <= rules.longest_line and (known := rules.by_text(text, host)):
             concept = known[0].concept

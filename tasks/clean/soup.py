@@ -106,6 +106,8 @@ class _Feeder(HTMLTreeBuilder):
             return False  # before the first or after the last kept text
         if page.tag[number] == "br":
             return start not in self.begins and not self.owner[start - 1]
+        if page.tag[number] == "hr":
+            return not (self.owner[start - 1] or self.owner[start])
         pictured = self.media[page.end[number]] > self.media[number]
         return pictured and (start == stop or page.tag[number] in ("figure", "picture")) and not page.hidden[number]
 

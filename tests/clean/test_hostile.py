@@ -59,7 +59,8 @@ def test_any_page_address_will_do(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "href", ["javascript:alert(1)", "JaVa\tScRiPt:alert(1)", " \x01javascript:alert(1)", "vbscript:x", "data:text/html,x"]
+    "href",
+    ["javascript:alert(1)", "JaVa\tScRiPt:alert(1)", " \x01javascript:alert(1)", "vbscript:x", "data:text/html,x"],
 )
 def test_no_address_that_runs_code_goes_out(href: str) -> None:
     page = article_page(f"<p>Some words <a href='{href}'>press here</a> and an <img src='{href}'> image.</p>")
@@ -70,7 +71,9 @@ def test_no_address_that_runs_code_goes_out(href: str) -> None:
 
 
 def test_no_handler_style_or_script_goes_out() -> None:
-    inside = "<p onclick='x()' style='position:fixed'>Words <script>evil()</script><b onmouseover=y()>bold</b> here.</p>"
+    inside = (
+        "<p onclick='x()' style='position:fixed'>Words <script>evil()</script><b onmouseover=y()>bold</b> here.</p>"
+    )
     html = clean_page(article_page(inside), url=URL, rules=RULES).html
     assert "<b>bold</b>" in html
     assert not any(word in html for word in ("onclick", "style", "evil", "onmouseover"))
