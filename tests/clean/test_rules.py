@@ -1,0 +1,119 @@
+"""Rule files: what is read, what replaces what, and what each broken file is told."""
+
+from pathlib import Path
+
+import pytest
+
+from tasks.clean import clean_page, load_rules
+from tasks.clean.selector import look_at, parse_selector
+from tasks.errors import RuleError
+from tests.clean.helpers import CONFIG, URL, article_page, our_rules, strip_all
+
+RULE = '[[rule]]\nid = "mine"\nselector = "div.tide"\nwhy = "tides"\n'
+
+
+def folder(tmp_path: Path, text: str, name: str = "rules/widget.toml") -> Path:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        (RULE + 'colour = "red"\n', 5, "unknown key 'colour'"),
+        ("[[rule]\n", 1, "not TOML"),
+        ("top = 1\n" + RULE, 1, "unknown key 'top'"),
+        ('[[rule]]\nid = "mine"\nselector = "div"\n', 1, "why is missing"),
+        ('[[rule]]\nselector = "div"\nwhy = "x"\n', 1, "id is missing"),
+        ('[[rule]]\nid = "mine"\nwhy = "x"\n', 1, "neither selector nor text"),
+        ('[[rule]]\nid = "mine"\nwhy = "x"\ntext = "^(a"\n', 4, "text: missing )"),
+        ('[[rule]]\nid = "mine"\nwhy = "x"\ntext = "a"\n', 4, "must start with ^"),
+        ('[[rule]]\nid = "mine"\nwhy = "x"\nselector = "div > p"\n', 4, "no part of a selector"),
+        ('[[rule]]\nid = "mine"\nwhy = "x"\nselector = "div,,p"\n', 4, "an empty selector"),
+        (RULE + 'unless = ["never"]\n', 5, "unknown guard 'never'"),
+        (RULE + 'max_chars = "many"\n', 5, "max_chars is not of type int"),
+        (RULE + "unless = [1]\n", 5, "unless is not of type list"),
+        (RULE + "\n" + RULE, 7, "stands here twice"),
+    ],
+)
+def test_a_broken_file_is_refused_with_file_line_and_key(tmp_path: Path, text: str, line: int, words: str) -> None:
+    with pytest.raises(RuleError, match=r"widget\.toml") as caught:
+        load_rules((folder(tmp_path, text),))
+    assert caught.value.where.endswith(f"widget.toml:{line}")
+    assert words in caught.value.what
+    assert caught.value.remedy
+
+
+def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    (folder(tmp_path, "") / "rules/widget.toml").write_bytes(b"\xff")
+    with pytest.raises(RuleError, match="not UTF-8"):
+        load_rules((tmp_path,))
+
+
+def test_a_rule_of_the_user_adds_to_ours_and_changes_the_digest(tmp_path: Path) -> None:
+    both = load_rules((CONFIG, folder(tmp_path, RULE)))
+    assert len(both.rules) == len(our_rules().rules) + 1
+    assert both.digest != our_rules().digest
+    assert load_rules((CONFIG,)).digest == our_rules().digest
+    page = article_page("<div class='tide'><p>High water at nine.</p></div>")
+    assert "High water" in clean_page(page, url=URL, rules=our_rules()).text
+    article = clean_page(page, url=URL, rules=both)
+    assert "High water" not in article.text
+    assert [one.why for one in article.removals if one.rule == "mine"] == ["tides"]
+
+
+def test_the_same_id_replaces(tmp_path: Path) -> None:
+    mine = load_rules((CONFIG, folder(tmp_path, RULE.replace('"mine"', '"promo-box"'))))
+    assert len(mine.rules) == len(our_rules().rules)
+    assert next(rule for rule in mine.rules if rule.id == "promo-box").selector == "div.tide"
+
+
+def test_a_site_file_holds_for_its_host_and_sub_domains_alone(tmp_path: Path) -> None:
+    text = RULE.replace("why", 'concept = "widget"\nwhy')
+    rules = load_rules((folder(tmp_path, text, "sites/harbour.example.toml"),))
+    page = article_page("<div class='tide'><p>High water at nine.</p></div>")
+
+    def fires(host: str) -> bool:
+        return "mine" in {reason.rule for reason in strip_all(page, rules, host)[1]}
+
+    assert [fires(host) for host in ("harbour.example", "www.harbour.example", "myharbour.example", "")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_no_rule_takes_most_of_the_article() -> None:
+    page = "<body><div class='newsletter'>" + article_page("").replace("html", "div") + "</div></body>"
+    assert "last crane" in clean_page(page, url=URL, rules=our_rules()).text
+
+
+@pytest.mark.parametrize(
+    ("selector", "meets"),
+    [
+        ("div", True),
+        ("p", False),
+        (".Big-Box", True),
+        (".big", False),
+        ("#news-boxOne", True),
+        ("~big", True),
+        ("~one", True),
+        ("~bi", False),
+        ("div~news~big", True),
+        ("div~news~small", False),
+        ("[role]", True),
+        ("[role=search]", True),
+        ("[role=sea]", False),
+        ("[role^=sea]", True),
+        ("[role*=arc]", True),
+        ("[lang]", False),
+        ("p, [role=search]", True),
+    ],
+)
+def test_each_part_of_the_selector_language_means_what_it_says(selector: str, meets: bool) -> None:
+    attributes = {"class": "other big-box", "id": "news-boxOne", "role": "Search"}
+    look = look_at("div", attributes)
+    assert any(compound.holds(look, attributes) for compound in parse_selector(selector)) is meets
