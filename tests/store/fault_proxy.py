@@ -91,7 +91,6 @@ class _Handler(socketserver.BaseRequestHandler):
         head, _, body = message.partition(b"\r\n\r\n")
         if b"expect: 100-continue" in head.lower():
             self.request.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            head = re.sub(rb"(?i)\r\nexpect:[^\r]*", b"", head)
         length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
         while len(body) < int(length[1] if length else 0):
             if not (piece := self.request.recv(262144)):
@@ -114,6 +113,7 @@ class _Handler(socketserver.BaseRequestHandler):
         return self.request.sendall(answer_head + b"\r\n\r\n" + answer[:cut])  # closing ends it
 
     def forward(self, head: bytes, body: bytes) -> bytes:
+        head = re.sub(rb"(?i)\r\nexpect:[^\r]*", b"", head)  # answered by us already
         with socket.create_connection(self.server.upstream, 10) as upstream:
             upstream.sendall(head + b"\r\nConnection: close\r\n\r\n" + body)
             answer = b""

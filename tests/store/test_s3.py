@@ -312,15 +312,19 @@ def test_the_prefix_may_be_empty(local_s3: LocalS3, s3_location: str, opened: Op
     assert bundle.id in list(store.list_ids())
 
 
-def test_a_file_too_large_for_memory_goes_out_as_a_file(
-    s3_location: str, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_only_a_file_too_large_for_memory_asks_before_it_is_sent(
+    through: Through, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.store.s3.IN_MEMORY", 1000)
-    store, bundle = opened(s3_location), make_bundle(tmp_path, size=2_000_000)
+    monkeypatch.setattr("tasks.store.s3.IN_MEMORY", 1_000_000)
+    store, proxy = through(lambda request: None)
+    small, large = make_bundle(tmp_path, 1), make_bundle(tmp_path, 2, size=2_000_000)
 
-    store.put_bundle(bundle)
+    store.put_bundle(small)
+    assert not any(request.has("expect") for request in proxy.requests)
+    store.put_bundle(large)
 
-    assert store.fetch_bundle(bundle.id, tmp_path / "out").read_bytes() == bundle.path.read_bytes()
+    assert [request.path.endswith(f"{large.id}.wacz") for request in proxy.requests if request.has("expect")] == [True]
+    assert store.fetch_bundle(large.id, tmp_path / "out").read_bytes() == large.path.read_bytes()
 
 
 def test_long_lists_come_in_pages(s3_location: str, opened: Opened, tmp_path: Path) -> None:
