@@ -38,13 +38,13 @@ def fetched(store: Store, id_: str) -> Iterator[Path]:
 
 
 def pull(store: Store, target: str, dest: Path, *, at: datetime | None = None, force: bool = False) -> Pulled:
-    """The bundle that `target` (an id or a URL) means, verified, below `dest`/<id>/.
+    """The bundle that `target` (an id or a URL) means, verified with its manifest, below `dest`/<id>/.
 
     Raises NotFound, FixityError with the first problems, or WouldOverwrite without `force`.
     """
     id_ = find(store, target, at)
     with fetched(store, id_) as path:
-        problems = verify_file(path)
+        problems = verify_file(path, manifest=store.read_manifest(id_))
         if not is_sound(problems):
             raise FixityError(
                 "; ".join(str(problem) for problem in problems[:3]),
@@ -84,10 +84,11 @@ def read_shown(path: Path) -> Stored:
 
 
 def verified(target: str, settings: Settings, level: str) -> tuple[Problem, ...]:
-    """Every problem of a file, or of a stored bundle named by its id."""
+    """Every problem of a file, or of a stored bundle, named by its id, with its manifest."""
     if Path(target).exists():
         return verify_file(Path(target), level=level)
     if not is_id(target):
         raise NotFound("no such file", where=target, remedy="Name a WACZ or WARC file, or the id of a stored bundle")
-    with fetched(open_store(settings.store, settings), target) as path:
-        return verify_file(path, level=level)
+    store = open_store(settings.store, settings)
+    with fetched(store, target) as path:
+        return verify_file(path, level=level, manifest=store.read_manifest(target))

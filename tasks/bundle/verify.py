@@ -20,6 +20,7 @@ from tasks.bundle.verify_codes import CODES, Findings
 from tasks.bundle.verify_derived import Derived, check_derived
 from tasks.bundle.verify_fields import CrossCheck
 from tasks.bundle.verify_index import Index
+from tasks.bundle.verify_manifest import Beside, check_manifest
 from tasks.bundle.verify_package import check_canonical, check_fixity, check_layout, read_package
 from tasks.bundle.verify_pages import check_pages
 from tasks.bundle.verify_warc import read_records
@@ -31,11 +32,14 @@ __all__ = ["CODES", "LEVELS", "is_sound", "verify_file"]
 LEVELS = ("structure", "fixity", "full")
 
 
-def verify_file(path: Path, *, level: str = "full", expected: Digest | None = None) -> tuple[Problem, ...]:
+def verify_file(
+    path: Path, *, level: str = "full", expected: Digest | None = None, manifest: bytes | None = None
+) -> tuple[Problem, ...]:
     """Every problem of the WACZ or WARC at `path`, recognised by its first bytes, not by its name.
 
-    `expected` is the sha256 that the whole file should have. Raises OSError when the file cannot be opened, and
-    ValueError for an unknown level; whatever the bytes are, they give problems, never an exception.
+    `expected` is the sha256 that the whole file should have; `manifest` the one that stands beside it in a store, held
+    against it in every field at every level. Raises OSError when the file cannot be opened, and ValueError for an
+    unknown level; whatever the bytes are, they give problems, never an exception.
     """
     if level not in LEVELS:
         raise ValueError(f"level is {level!r}: one of {', '.join(LEVELS)}")
@@ -47,8 +51,8 @@ def verify_file(path: Path, *, level: str = "full", expected: Digest | None = No
             file.seek(0)
         head = file.read(5)
         if head.startswith(b"PK"):
-            _verify_wacz(file, size, level, findings)
-        elif head.startswith((b"\x1f\x8b", b"WARC/")):
+            _verify_wacz(file, size, level, findings, Beside(path.stem, manifest) if manifest is not None else None)
+        elif head.startswith((b"\x1f\x8b", b"WARC/")) and manifest is None:
             _verify_warc(file, path.name, size, level, findings)
         else:
             findings.add("unknown-format", "@0", "a zip (PK), gzip or WARC/", head.hex() or "an empty file")
@@ -73,12 +77,14 @@ def _verify_warc(file: BufferedReader, name: str, size: int, level: str, finding
     links.finish()
 
 
-def _verify_wacz(file: BufferedReader, size: int, level: str, findings: Findings) -> None:
+def _verify_wacz(file: BufferedReader, size: int, level: str, findings: Findings, beside: Beside | None) -> None:
     archive = read_zip(file, size, findings)
     if archive is None:
         return
     check_layout(archive, findings)
     package = read_package(file, archive, findings)
+    if beside:
+        check_manifest(file, archive, package, beside, findings)
     check_fixity(file, archive, package, findings, digests=level != "structure")
     if findings.ours and level != "structure":
         check_canonical(file, archive, package, findings)

@@ -31,6 +31,7 @@ CODES: dict[str, Code] = {
     "unknown-format": Code("neither a WACZ (zip) nor a WARC, by its first bytes"),
     "file-digest": Code("the file's sha256 is not the one expected of it"),
     "too-many-problems": Code("more problems than are listed; the rest was not recorded"),
+    "manifest-mismatch": Code("the manifest beside the bundle is none, or says something else than the bundle"),
     # ---- zip storage
     "zip-broken": Code("the zip's directory cannot be read"),
     "zip-header": Code("a member's local header contradicts the directory"),

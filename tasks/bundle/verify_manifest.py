@@ -1,0 +1,89 @@
+"""The manifest beside a bundle: it says nothing but what the bundle says, so each field is held against it."""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from tasks.bundle.manifest import FORMAT, SOURCED, read_manifest
+from tasks.bundle.verify_codes import Findings
+from tasks.bundle.verify_package import CHAIN, PACKAGE, Package, read_json
+from tasks.bundle.verify_zip import Zip, read_small
+from tasks.errors import FormatError
+
+__all__ = ["Beside", "check_manifest"]
+
+_DESCRIBED = ("url", "final_url", "verdict", "status", "media_type", "words", "removed_chars", "removed", *SOURCED)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a store holds beside a bundle: the manifest, under the same id."""
+
+    id: str
+    manifest: bytes
+
+
+def check_manifest(file: BinaryIO, archive: Zip, package: Package, beside: Beside, findings: Findings) -> None:
+    """Every field of the manifest against what the bundle makes of it; fields that we do not know are let be."""
+    try:
+        found = read_manifest(beside.manifest)
+    except FormatError as error:
+        findings.add("manifest-mismatch", "manifest", "a manifest", error.what)
+        return
+    if found.id != beside.id:
+        findings.add("manifest-mismatch", "manifest:id", beside.id, found.id)
+    if not findings.ours:
+        findings.add("manifest-mismatch", PACKAGE, "a bundle of ours", "another")
+    try:
+        wanted = _rebuilt(file, archive, package)
+    except (ValueError, KeyError, TypeError, EOFError, zlib.error) as error:
+        findings.add("manifest-mismatch", "manifest", "a bundle of ours that it describes", repr(error))
+        return
+    table = json.loads(beside.manifest)
+    for name, value in wanted.items():
+        if table.get(name) != value:
+            findings.add("manifest-mismatch", f"manifest:{name}", _on_a_line(value), _on_a_line(table.get(name)))
+
+
+def _rebuilt(file: BinaryIO, archive: Zip, package: Package) -> dict[str, Any]:
+    """The fields as write_manifest in tasks/bundle/manifest.py has them, from the bundle alone."""
+    members = archive.members
+    described = _object(read_small(file, members["article/metadata.json"]))
+    made = _object(read_small(file, members["article/provenance.json"]))
+    text = read_small(file, members["article/article.txt"]) if "article/article.txt" in members else b""
+    file.seek(0)
+    sha256 = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"  # type: ignore[arg-type] # a BufferedReader
+    captured_at = f"{described['captured_at'][:19]}Z"
+    digests = {path: resource.digest for path, resource in package.resources.items()}
+    digests |= {name: _digest(read_small(file, members[name])) for name in (PACKAGE, CHAIN)}
+    return {
+        "format": FORMAT,
+        "id": "".join(filter(str.isdigit, captured_at)) + f"-{sha256.removeprefix('sha256:')[:16]}",
+        "sha256": sha256,
+        "bytes": archive.size,
+        "captured_at": captured_at,
+        **{name: described[name] for name in _DESCRIBED},
+        "text": text.decode("utf-8"),
+        "text_sha256": _digest(text),
+        "members": {path: {"sha256": digests.get(path), "bytes": member.size} for path, member in members.items()},
+        "software": made.get("software", ""),
+        "rules": made.get("rules", ""),
+    }
+
+
+def _object(data: bytes) -> Mapping[str, Any]:
+    table = read_json(data)
+    if not isinstance(table, dict):
+        raise ValueError("no JSON object")
+    return table
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _on_a_line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,47 @@
+"""The way back: nothing is given out, or called sound, whose manifest says something else than the bundle."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.bundle.verify import is_sound
+from tasks.errors import FixityError
+from tasks.records import Bundle
+from tasks.retrieve import pull, verified
+from tasks.settings import load_settings
+from tasks.store import open_store
+from tests.bundle.samples import pack
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Bundle:
+    bundle = pack(tmp_path)
+    open_store(str(tmp_path / "store"), load_settings(environ={})).put_bundle(bundle)
+    return bundle
+
+
+def rewrite_manifest(store: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    (path,) = store.glob("v1/bundles/*/*/*/*.json")
+    table = json.loads(path.read_bytes())
+    change(table)
+    path.write_text(json.dumps(table))
+
+
+def test_a_stored_bundle_is_sound_and_pulled(stored: Bundle, tmp_path: Path) -> None:
+    settings = load_settings(environ={}, store=str(tmp_path / "store"))
+    assert is_sound(verified(stored.id, settings, "full"))
+    assert pull(open_store(settings.store, settings), stored.id, tmp_path / "out").id == stored.id
+
+
+def test_a_manifest_that_was_tampered_with_is_found_and_nothing_written(stored: Bundle, tmp_path: Path) -> None:
+    """Its sha256 still fits the bundle: only what it says of the page was changed."""
+    settings = load_settings(environ={}, store=str(tmp_path / "store"))
+    rewrite_manifest(tmp_path / "store", lambda table: table["title"].update(value="It never came in"))
+
+    assert [item.code for item in verified(stored.id, settings, "full")] == ["manifest-mismatch"]
+    with pytest.raises(FixityError, match="manifest-mismatch at manifest:title"):
+        pull(open_store(settings.store, settings), stored.id, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
