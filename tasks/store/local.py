@@ -27,6 +27,7 @@ START_S = 30.0  # a start takes .6 to 1 s
 STOP_S = 5.0  # a clean stop takes 2.3 s; killing it then loses nothing that was acknowledged
 TRIES = 3  # with other ports each time
 PORTS = ("master", "volume", "filer", "s3")  # each with a gRPC port beside it
+SOCKETS = Path("/tmp")  # noqa: S108 SeaweedFS puts its Unix sockets there, whatever TMPDIR says
 GRPC_OFFSET = 10_000  # the admin worker dials admin port + 10000 whatever it is told
 FLAGS = (
     "-ip=127.0.0.1",
@@ -120,6 +121,9 @@ class LocalS3:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        for port in (*self.ports.values(), self.ports["admin"] + GRPC_OFFSET):
+            for left in SOCKETS.glob(f"seaweedfs-*-{port}.sock"):  # some stay even after a clean stop
+                left.unlink(missing_ok=True)
 
     def __enter__(self) -> "LocalS3":
         return self.start()
@@ -145,7 +149,7 @@ class LocalS3:
             self._process = subprocess.Popen(  # noqa: S603 our own command line
                 command,
                 cwd=self.folder,
-                env=_environment(self.access_key, self.secret_key),
+                env={**_environment(self.access_key, self.secret_key), "TMPDIR": str(self.folder)},  # its logs go there
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -208,7 +212,7 @@ def _port_flags(ports: Mapping[str, int]) -> list[str]:
 
 def _environment(access_key: str, secret_key: str) -> dict[str, str]:
     """The little that the server needs; SENTRY_DSN and the like stay out."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "SYSTEMROOT") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
     return {
         **kept,
         "AWS_ACCESS_KEY_ID": access_key,

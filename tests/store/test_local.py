@@ -56,6 +56,8 @@ def test_what_it_holds_survives_a_restart(tmp_path: Path, monkeypatch: pytest.Mo
                 assert store.put_bundle(bundle).created is not again
             pid, port = server.pid, server.ports["s3"]
         assert wait_gone(pid, port)
+        assert not list(Path("/tmp").glob(f"seaweedfs-*-{port}.sock"))
+        assert not list(Path("/tmp").glob(f"weed.*.{pid}"))
     server.stop()  # twice is fine
 
 
