@@ -6,7 +6,7 @@ from tasks.metadata.jsonld import Node, names_of
 from tasks.metadata.page import Page, item_value
 from tasks.metadata.text import key, plain, text_of
 from tasks.metadata.visible import Visible
-from tasks.metadata.words import BY_INSIDE, CREDENTIALS, LEAD_IN, NAME_BREAK, NAME_TAIL, NOT_A_NAME, ROLE
+from tasks.metadata.words import BY_INSIDE, CREDENTIALS, LEAD_IN, NAME_BREAK, NAME_TAIL, NOT_A_NAME, ROLE, WRITTEN_BY
 from tasks.records import Sourced
 
 __all__ = ["find_authors", "stated_authors"]
@@ -24,6 +24,7 @@ _VISIBLE = (
     ("byline-above", "byline"),
     ("class", "byline:class"),
     ("link", "byline:link"),
+    ("byline-below", "byline"),
 )
 _ALL_LINES = ("rel",)  # each line is one person; of the others only the first that has a name counts
 
@@ -56,9 +57,18 @@ def _stated(page: Page) -> Iterator[tuple[str, list[str]]]:
     yield "json-ld:creator", _first_of(page.data.articles, "creator", page)
     for name in _META_FIRST:
         yield f"meta:{name}", page.metas.get(name, [])
+    yield _labelled(page)
     yield "json-ld:WebPage.author", _first_of(page.data.pages, "author", page)
     yield "json-ld:Person", names_of(page.data.people[0].get("name"), page.data) if page.data.people else []
     yield "meta:article:author", page.metas.get("article:author", [])
+
+
+def _labelled(page: Page) -> tuple[str, list[str]]:
+    """The value of a Twitter card's line that is labelled "Written by" or the like."""
+    for number in ("1", "2"):
+        if WRITTEN_BY.match(page.meta(f"twitter:label{number}")):
+            return f"meta:twitter:data{number}", page.metas.get(f"twitter:data{number}", [])
+    return "", []
 
 
 def _first_of(nodes: list[Node], name: str, page: Page) -> list[str]:

@@ -8,7 +8,7 @@ from lxml import etree
 
 from tasks.metadata.page import Page
 from tasks.metadata.text import clip, key, text_of
-from tasks.metadata.words import BYLINE, BYLINE_ALONE, PUBLISHED_WORDS, UPDATED_WORDS
+from tasks.metadata.words import BYLINE, BYLINE_ALONE, PUBLISHED_WORDS, UPDATED_WORDS, WRITTEN_BY
 
 __all__ = ["Visible", "read_visible"]
 
@@ -130,20 +130,23 @@ class _Walk:
         line = clip(text, 2 * LINE)
         if len(line) >= LINE:
             return
-        if (not self._passed or self.after < NEAR_BYLINE) and BYLINE.match(line):
-            self._byline(element, line, inside=inside)
+        if not self._passed or self.after < NEAR_BYLINE:
+            if BYLINE.match(line):
+                self._byline("byline" if self._passed else "byline-above", element, line, inside=inside)
+        elif WRITTEN_BY.match(line):
+            self._byline("byline-below", element, line, inside=inside)
         day = self._page.dates.visible(line)
         if day:
             self.found.add_day(self._day_kind(line, kinds), day)
 
-    def _byline(self, element: etree._Element, line: str, *, inside: bool) -> None:
+    def _byline(self, kind: str, element: etree._Element, line: str, *, inside: bool) -> None:
         if BYLINE_ALONE.fullmatch(line):
             following = element.getnext()
             after = self._look(following, LINE) if following is not None else ""
             whole = self._look(element, LINE) if inside else ""
             line = whole if len(whole) > len(line) else f"{line} {after}"
         if len(line) < 100:
-            self.found.add_name("byline" if self._passed else "byline-above", line)
+            self.found.add_name(kind, line)
 
     def _day_kind(self, line: str, kinds: int) -> str:
         if kinds & _UPDATED or UPDATED_WORDS.search(line):

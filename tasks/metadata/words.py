@@ -21,6 +21,7 @@ __all__ = [
     "PUBLISHED_WORDS",
     "ROLE",
     "UPDATED_WORDS",
+    "WRITTEN_BY",
 ]
 
 
@@ -81,6 +82,10 @@ _START = r"(?:text|written|posted|words|article|interview|ein \w{1,20})"
 _STARTERS = r"(?:by|von|par|por|di|author|autor|autorin|text|auteur)"
 BYLINE = re.compile(rf"(?:{_START}\s)?{_STARTERS}\b\s?:?\s?", re.I)
 BYLINE_ALONE = re.compile(rf"(?:{_START}\s)?{_STARTERS}\s?:?", re.I)
+WRITTEN_BY = re.compile(
+    r"(?:written|posted|words|authored) by\b|author$|(?:geschrieben|verfasst) von\b|écrit par\b|escrito por\b|scritto da\b",
+    re.I,
+)
 BY_INSIDE = re.compile(r"(?:^|\s)(?:by|von|par|por)\s?:?\s(?=[^\W\d_])", re.I)
 
 # Where a visible byline stops being a name: separators, "on 3 May", "in Berlin", a date.

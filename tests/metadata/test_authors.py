@@ -72,3 +72,15 @@ def test_the_house_is_no_author_where_a_person_is_shown():
 def test_several_authors_are_kept_in_order_each_once():
     head = article(author=[{"name": "Ann Lee"}, {"name": "Omar Haddad"}, "Ann Lee", {"name": None}])
     assert described(page(head=head)).authors == Sourced(("Ann Lee", "Omar Haddad"), "json-ld:author")
+
+
+def test_the_card_that_says_written_by_names_the_author():
+    head = '<meta name="twitter:label1" content="Written by"><meta name="twitter:data1" content="Ann Lee">'
+    assert described(page(head=head)).authors == Sourced(("Ann Lee",), "meta:twitter:data1")
+    assert described(page(head=head.replace("Written by", "Reading time"))).authors is None
+
+
+def test_a_line_below_the_article_counts_where_it_says_written_by():
+    story = "<h1>Ferry sails again</h1>" + "<p>The ferry sails again, and many people went to see it.</p>" * 40
+    assert described(page(story + "<p>Written by Ann Lee</p>")).authors == Sourced(("Ann Lee",), "byline")
+    assert described(page(story + "<p>By Ann Lee</p>")).authors is None
