@@ -16,7 +16,8 @@ __all__ = ["as_markdown"]
 _HEADINGS: Final = {f"h{level}": "#" * level + " " for level in range(1, 7)}
 _MARKS: Final = {"strong": "**", "b": "**", "em": "*", "i": "*", "del": "~~", "s": "~~"}
 _ESCAPED: Final = str.maketrans({char: "\\" + char for char in "\\`*_[]<>"})
-_LINE_START: Final = re.compile(r"^(#{1,6}(?= )|[+-](?= )|[=-]+$|\d+(?=[.)] ))", re.MULTILINE)
+_LINE_START: Final = re.compile(r"^(#{1,6}(?= )|[+-](?= )|[=-]+$)", re.MULTILINE)
+_NUMBER_START: Final = re.compile(r"^(\d+)(?=[.)] )", re.MULTILINE)  # digits take no backslash, what follows them does
 _BREAK: Final = "\0"  # a <br>; pages hold no NUL, see parse.py
 _PREFIXED: Final = frozenset({"blockquote", "li", "dd"})
 _DEEPEST: Final = 12  # prefixes beyond are left out: 2,000 nested quotes must not become 2,000 marks a line
@@ -94,7 +95,12 @@ def _flush(frame: _Frame) -> None:
     rows = [row for part in text.split(_BREAK) if (row := " ".join(part.split()))]
     if rows:
         text = "  \n".join(rows)
-        frame.blocks.append(_LINE_START.sub(r"\\\1", text) if frame.name not in _HEADINGS else " ".join(rows))
+        frame.blocks.append(_plain(text) if frame.name not in _HEADINGS else " ".join(rows))
+
+
+def _plain(text: str) -> str:
+    """Lines that would start a heading, a list or a rule, kept from it."""
+    return _NUMBER_START.sub(r"\1\\", _LINE_START.sub(r"\\\1", text))
 
 
 def _leave(frame: _Frame, parent: _Frame, links: Links) -> None:

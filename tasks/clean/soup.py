@@ -62,7 +62,8 @@ class _Feeder(HTMLTreeBuilder):
     """Feeds the kept part of a page into a BeautifulSoup object, in document order."""
 
     def __init__(self, page: Page, owner: list[int]) -> None:
-        super().__init__(store_line_numbers=True)  # sourceline and sourcepos carry our numbers
+        # sourceline and sourcepos carry our numbers; class lists as plain text, which is what rules look at.
+        super().__init__(store_line_numbers=True, multi_valued_attributes=None)
         self.soup: Any = None  # set by BeautifulSoup itself
         self.page, self.owner = page, owner
         self.kept = [0, *accumulate(not taken for taken in owner)]

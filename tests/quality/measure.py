@@ -38,7 +38,7 @@ def digest(folder: Path) -> str:
 def measure(folder: Path, score: Any) -> dict[str, float]:
     """The measures of one corpus, with the mean CPU time of a page in ms (parsing included)."""
     rules, pages, spent = our_rules(), [], 0.0
-    for line in (folder / "truth.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in (folder / "truth.jsonl").read_bytes().splitlines():  # of bytes: U+2028 in a text ends no line
         truth = json.loads(line)
         html = gzip.decompress((folder / f"{truth['id']}.html.gz").read_bytes()).decode()
         started = time.process_time()
