@@ -83,7 +83,7 @@ _STARTERS = r"(?:by|von|par|por|di|author|autor|autorin|text|auteur)"
 BYLINE = re.compile(rf"(?:{_START}\s)?{_STARTERS}\b\s?:?\s?", re.I)
 BYLINE_ALONE = re.compile(rf"(?:{_START}\s)?{_STARTERS}\s?:?", re.I)
 WRITTEN_BY = re.compile(
-    r"(?:written|posted|words|authored) by\b|author$|(?:geschrieben|verfasst) von\b|écrit par\b|escrito por\b|scritto da\b",
+    r"(?:written|posted|words|authored) by\b|author$|(?:geschrieben|verfasst) von\b|écrit par\b|escrito por\b",
     re.I,
 )
 BY_INSIDE = re.compile(r"(?:^|\s)(?:by|von|par|por)\s?:?\s(?=[^\W\d_])", re.I)
