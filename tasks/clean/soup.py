@@ -63,7 +63,7 @@ class _Feeder(HTMLTreeBuilder):
 
     def __init__(self, page: Page, owner: list[int]) -> None:
         # sourceline and sourcepos carry our numbers; class lists as plain text, which is what rules look at.
-        super().__init__(store_line_numbers=True, multi_valued_attributes=None)
+        super().__init__(store_line_numbers=True, multi_valued_attributes={})
         self.soup: Any = None  # set by BeautifulSoup itself
         self.page, self.owner = page, owner
         self.kept = [0, *accumulate(not taken for taken in owner)]

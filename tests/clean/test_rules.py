@@ -7,7 +7,7 @@ import pytest
 from tasks.clean import clean_page, load_rules
 from tasks.clean.selector import look_at, parse_selector
 from tasks.errors import RuleError
-from tests.clean.helpers import CONFIG, URL, article_page, our_rules, strip_all
+from tests.clean.helpers import AFTER, BEFORE, CONFIG, URL, article_page, our_rules, strip_all
 
 RULE = '[[rule]]\nid = "mine"\nselector = "div.tide"\nwhy = "tides"\n'
 
@@ -117,3 +117,25 @@ def test_each_part_of_the_selector_language_means_what_it_says(selector: str, me
     attributes = {"class": "other big-box", "id": "news-boxOne", "role": "Search"}
     look = look_at("div", attributes)
     assert any(compound.holds(look, attributes) for compound in parse_selector(selector)) is meets
+
+
+@pytest.mark.parametrize(
+    ("guard", "taken", "spared"),
+    [
+        ("dense", "<p class='tide'>High water at nine.</p>", f"<p class='tide'>{BEFORE} {AFTER}</p>"),
+        ("sentence", "<p class='tide'>High water at nine</p>", "<p class='tide'>It was nine. The water rose.</p>"),
+        ("links", "<p class='tide'>High <a href='/t'>water</a></p>", "<p class='tide'>High water</p>"),
+        ("item", "<p class='tide'>High water</p>", "<ul><li class='tide'>High water</li></ul>"),
+    ],
+)
+def test_each_guard_spares_what_it_says(tmp_path: Path, guard: str, taken: str, spared: str) -> None:
+    rules = load_rules((folder(tmp_path, RULE.replace("div.tide", ".tide") + f'unless = ["{guard}"]\n'),))
+    assert "mine" in {reason.rule for reason in strip_all(article_page(taken), rules)[1]}
+    assert "mine" not in {reason.rule for reason in strip_all(article_page(spared), rules)[1]}
+
+
+def test_no_rule_reaches_into_an_embedded_post() -> None:
+    post = "<blockquote class='twitter-tweet'><p>Advertisement</p></blockquote>"
+    assert "Advertisement" in strip_all(article_page(post), our_rules())[0].soup.get_text()
+    plain = post.replace("twitter-tweet", "")
+    assert "Advertisement" not in strip_all(article_page(plain), our_rules())[0].soup.get_text()
