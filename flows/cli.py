@@ -144,7 +144,8 @@ def pull(
     from tasks.store import open_store
 
     settings = load_settings(config, store=store)
-    pulled = pull_bundle(open_store(settings.store, settings), target, out, at=_at(at), force=force)
+    with open_store(settings.store, settings) as opened:
+        pulled = pull_bundle(opened, target, out, at=_at(at), force=force)
     if json:
         files = [str(path) for path in pulled.files]
         print_json({"id": pulled.id, "folder": str(pulled.folder), "files": files, "verified": True})
@@ -173,9 +174,9 @@ def list_(store: Store = None, json: Json = False, config: Config = None) -> Non
 
     settings = load_settings(config, store=store)
     count = 0
-    for entry in entries(open_store(settings.store, settings)):
-        print_json(asdict(entry)) if json else print(entry_line(entry))
-        count += 1
+    with open_store(settings.store, settings) as opened:
+        for count, entry in enumerate(entries(opened), 1):  # noqa: B007 counted for the last line
+            print_json(asdict(entry)) if json else print(entry_line(entry))
     Talk().say(f"{count:,} bundle{'s' if count != 1 else ''} in {settings.store}")
 
 
@@ -196,8 +197,7 @@ def show(
     from tasks.store import open_store
 
     settings = load_settings(config, store=store)
-    opened = open_store(settings.store, settings)
-    with fetched(opened, find(opened, target, _at(at))) as path:
+    with open_store(settings.store, settings) as opened, fetched(opened, find(opened, target, _at(at))) as path:
         shown = read_shown(path)
     _print_shown(shown, removed=removed, json=json)
 

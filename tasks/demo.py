@@ -91,7 +91,8 @@ def run_demo(
             if outcome.error:
                 raise outcome.error
             say("pulling it back")
-            pulled = pull(open_store(settings.store, settings), url, dest, force=True)
+            with open_store(settings.store, settings) as store:
+                pulled = pull(store, url, dest, force=True)
     if outcome.ref is None or pulled.id != outcome.ref.id:
         raise FixityError("another bundle came back", where=url, remedy="Report this")
     return Shown(outcome, pulled, settings.store)

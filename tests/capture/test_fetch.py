@@ -358,8 +358,7 @@ def test_a_body_of_200_mb_takes_less_than_60_mb_of_memory(server: ToughServer) -
 
 
 _NO_ROOM = """
-import re, sys
-from pathlib import Path
+import resource, sys
 from tasks.capture.fetch import Recorder
 from tasks.errors import DiskFull
 from tasks.settings import load_settings
