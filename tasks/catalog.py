@@ -1,21 +1,19 @@
 """The catalog: what the store holds, read from its manifests alone."""
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any
 from urllib.parse import urldefrag, urlsplit, urlunsplit
 
+from tasks.bundle.manifest import read_manifest
 from tasks.errors import FormatError, NotFound
 from tasks.records import VerdictKind
 from tasks.store import Store
 
-__all__ = ["Entry", "entries", "find", "is_id", "parse_at"]
+__all__ = ["Entry", "entries", "find", "identity", "is_id", "parse_at"]
 
 _ID = re.compile(r"[0-9]{14}-[0-9a-f]{16}")
-_GOOD = (VerdictKind.OK, VerdictKind.PARTIAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class Entry:
     final_url: str
     canonical_url: str
     captured_at: str  # RFC 3339, UTC
-    verdict: str
+    verdict: VerdictKind
     reasons: tuple[str, ...]
     title: str
     words: int
@@ -36,15 +34,14 @@ class Entry:
     @property
     def good(self) -> bool:
         """Whether this may be the newest version."""
-        return self.verdict in _GOOD
+        return self.verdict.good
 
-    def answers_to(self, url: str) -> bool:
-        """Whether this bundle is of `url`: as asked, as answered, or as the page itself names it on its own host."""
-        wanted = _identity(url)
-        if wanted in (_identity(self.url), _identity(self.final_url)):
-            return True
-        canonical = _identity(self.canonical_url)
-        return bool(canonical) and canonical[0] == _identity(self.final_url)[0] and wanted == canonical
+    @property
+    def pages(self) -> frozenset[str]:
+        """The URLs that this bundle answers for, each as `identity` spells it: as asked, as answered, and as the page
+        names itself, which counts only on the host that answered, where the page can know."""
+        (_, asked), (host, answered), (own, canonical) = map(_spelled, (self.url, self.final_url, self.canonical_url))
+        return frozenset((asked, answered, canonical) if own == host else (asked, answered))
 
 
 def entries(store: Store) -> Iterator[Entry]:
@@ -59,7 +56,8 @@ def find(store: Store, target: str, at: datetime | None = None) -> str:
     """
     if is_id(target):
         return target
-    found = [entry for entry in entries(store) if entry.answers_to(target)]
+    page = identity(target)
+    found = [entry for entry in entries(store) if page in entry.pages]
     stamp = f"{at:%Y%m%d%H%M%S}" if at else "9"
     fitting = [entry.id for entry in found if entry.good and entry.id[:14] <= stamp]
     if fitting:
@@ -96,29 +94,33 @@ def parse_at(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _entry(id_: str, manifest: bytes) -> Entry:
+def _entry(id_: str, data: bytes) -> Entry:
     try:
-        data: dict[str, Any] = json.loads(manifest)
-        return Entry(
-            id=id_,
-            url=data["url"],
-            final_url=data["final_url"],
-            canonical_url=(data.get("canonical_url") or {}).get("value") or "",
-            captured_at=data["captured_at"],
-            verdict=data["verdict"]["kind"],
-            reasons=tuple(data["verdict"]["reasons"]),
-            title=(data.get("title") or {}).get("value") or "",
-            words=data["words"],
-            size=data["bytes"],
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FormatError(
-            f"not a manifest: {error!r}", where=f"{id_}.json", remedy="`tearsheet verify` tells more of the bundle"
-        ) from error
+        manifest = read_manifest(data)
+    except FormatError as error:
+        raise FormatError(error.what, where=f"{id_}.json", remedy=error.remedy) from None
+    metadata = manifest.metadata
+    return Entry(
+        id=id_,
+        url=manifest.url,
+        final_url=manifest.final_url,
+        canonical_url=metadata.canonical_url.value if metadata.canonical_url else "",
+        captured_at=manifest.captured_at,
+        verdict=manifest.verdict.kind,
+        reasons=manifest.verdict.reasons,
+        title=metadata.title.value if metadata.title else "",
+        words=manifest.words,
+        size=manifest.bytes,
+    )
 
 
-def _identity(url: str) -> tuple[str, str]:
-    """Host and the rest, as far as two spellings of one URL surely mean the same page."""
+def identity(url: str) -> str:
+    """The one spelling of all that surely mean the same page: no fragment, no default port, the host in lower case."""
+    return _spelled(url)[1]
+
+
+def _spelled(url: str) -> tuple[str, str]:
+    """The host with its port, and the URL, in that spelling."""
     try:
         parts = urlsplit(urldefrag(url).url)
         port = f":{parts.port}" if parts.port and parts.port != {"http": 80, "https": 443}.get(parts.scheme) else ""

@@ -32,7 +32,19 @@ from tasks.records import Article, Bundle, BundleRef, Capture, Metadata, PageTex
 from tasks.settings import Settings
 from tasks.store import Store, open_store
 
-__all__ = ["Outcome", "Plainly", "Reading", "Run", "Tools", "archive_page", "archive_pages", "open_tools"]
+__all__ = [
+    "Outcome",
+    "Plainly",
+    "Reading",
+    "Run",
+    "Tools",
+    "archive_page",
+    "archive_pages",
+    "capture_stage",
+    "host_of",
+    "open_tools",
+    "read_article",
+]
 
 R = TypeVar("R")
 
@@ -281,7 +293,7 @@ class _Orderly:
     def __call__(self, stage: Callable[..., R], *args: Any) -> R:
         if stage is capture_stage:
             with self.guard:
-                host = self.hosts[_host(args[0])]
+                host = self.hosts[host_of(args[0])]
             with host:
                 return self.run(stage, *args)
         if stage is store_stage:
@@ -290,7 +302,8 @@ class _Orderly:
             return self.run(stage, *args)
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
+    """The host and port of a URL, by which captures are kept apart; the empty string where it is no URL."""
     try:
         return urlsplit(url).netloc.lower()
     except ValueError:  # the capture refuses it and says why

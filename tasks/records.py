@@ -142,6 +142,11 @@ class VerdictKind(StrEnum):
     THIN = "thin"
     ERROR = "error"
 
+    @property
+    def good(self) -> bool:
+        """Whether such a capture may become the newest version."""
+        return self in (VerdictKind.OK, VerdictKind.PARTIAL)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -153,7 +158,7 @@ class Verdict:
     @property
     def good(self) -> bool:
         """Whether this may become the newest version."""
-        return self.kind in (VerdictKind.OK, VerdictKind.PARTIAL)
+        return self.kind.good
 
 
 # ------------------------------------------------------------------ clean

@@ -5,7 +5,6 @@ Like tasks/pipeline.py this takes how a stage is run as a parameter; a shard, ne
 recorders of task runs lose some of them at five a URL and a thousand URLs.
 """
 
-import json
 import threading
 import time
 from collections import Counter, defaultdict
@@ -13,14 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from tasks.capture.decode import read_payload
 from tasks.capture.robots import Robots
+from tasks.catalog import Entry, entries, identity
 from tasks.errors import CaptureFailed, CaptureTransient, UrlRefused
-from tasks.pipeline import Outcome, Plainly, Run, Tools, archive_pages, capture_stage
-from tasks.records import VerdictKind
-from tasks.sources import Fetched, Source, discover, without_fragment
+from tasks.pipeline import Outcome, Plainly, Run, Tools, archive_pages, capture_stage, host_of
+from tasks.sources import Fetched, Source, discover
 
 __all__ = [
     "Pace",
@@ -146,8 +144,8 @@ def _fetch(url: str, tools: Tools) -> Fetched:
 # ------------------------------------------------------------------ plan
 def plan_stage(source: Source, urls: tuple[str, ...], tools: Tools) -> Plan:
     """What is due of `urls`: not held by the store, allowed by robots.txt, within the source's limit."""
-    held = held_urls((manifest for _, manifest in tools.store.manifests()), tools.settings.attempts)
-    new = [url for url in urls if url not in held]
+    held = held_urls(entries(tools.store), tools.settings.attempts)
+    new = [url for url in urls if identity(url) not in held]
     asking = _Asking(Robots(tools.recorder), tools.settings.robots)
     due: list[str] = []
     left = 0
@@ -186,42 +184,23 @@ class _Asking:
         except UrlRefused:
             return True  # the capture refuses it too, and its outcome says why
         if answer.crawl_delay_s:
-            self.delays_s[_host(url)] = min(answer.crawl_delay_s, MAX_DELAY_S)
+            self.delays_s[host_of(url)] = min(answer.crawl_delay_s, MAX_DELAY_S)
         if answer.allowed:
             return True
         (self.disallowed if answer.read or self.policy == "report" else self.unread).append((url, answer.reason))
         return self.policy == "report"
 
 
-def held_urls(manifests: Iterable[bytes], attempts: int) -> set[str]:
-    """URLs of which there is a good bundle, or `attempts` bad ones: the page is as it is."""
+def held_urls(bundles: Iterable[Entry], attempts: int) -> set[str]:
+    """The URLs, as `identity` spells them, of which there is a good bundle, or `attempts` bad ones."""
     good: set[str] = set()
     bad: Counter[str] = Counter()
-    for manifest in manifests:
-        bundle = json.loads(manifest)
-        kind = VerdictKind(bundle["verdict"]["kind"])
-        names = _names(bundle)
-        if kind in (VerdictKind.OK, VerdictKind.PARTIAL):
-            good |= names
+    for entry in bundles:
+        if entry.good:
+            good |= entry.pages
         else:
-            bad.update(names)
+            bad.update(entry.pages)
     return good | {url for url, count in bad.items() if count >= attempts}
-
-
-def _names(bundle: Mapping[str, Any]) -> set[str]:
-    """The URLs that a bundle stands for; its canonical URL counts only on the page's own host, where it can know."""
-    names = {bundle["url"], bundle["final_url"]}
-    canonical = (bundle.get("canonical_url") or {}).get("value") or ""
-    if _host(canonical) == _host(bundle["final_url"]):
-        names.add(canonical)
-    return {without_fragment(name) for name in names}
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).netloc.lower()
-    except ValueError:  # the capture refuses it and says why
-        return ""
 
 
 # ------------------------------------------------------------------ archive
@@ -232,7 +211,7 @@ def make_shards(urls: Iterable[str], size: int = SHARD_URLS) -> Iterator[tuple[s
     """
     by_host: defaultdict[str, list[str]] = defaultdict(list)
     for url in urls:
-        by_host[_host(url)].append(url)
+        by_host[host_of(url)].append(url)
     grouped = [url for host in by_host.values() for url in host]
     for start in range(0, len(grouped), size):
         yield _in_turn(grouped[start : start + size])
@@ -243,7 +222,7 @@ def _in_turn(urls: list[str]) -> tuple[str, ...]:
     turns: Counter[str] = Counter()
     keyed: list[tuple[int, str]] = []
     for url in urls:
-        host = _host(url)
+        host = host_of(url)
         keyed.append((turns[host], url))
         turns[host] += 1
     return tuple(url for _, url in sorted(keyed, key=lambda pair: pair[0]))
@@ -279,7 +258,7 @@ class Pace:
 
         def paced(stage: Callable[..., R], *args: Any) -> R:
             if stage is capture_stage:
-                self.wait(_host(args[0]))
+                self.wait(host_of(args[0]))
             return run(stage, *args)
 
         return paced

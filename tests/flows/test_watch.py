@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from tasks.catalog import Entry, identity
 from tasks.errors import CaptureFailed, CaptureTransient, FormatError
 from tasks.pipeline import Tools, capture_stage, open_tools
+from tasks.records import VerdictKind
 from tasks.settings import config_dirs, load_settings
 from tasks.sources import Source
 from tasks.watching import MAX_DELAY_S, Pace, Report, held_urls, make_shards, plan_stage, watch_source
@@ -78,7 +80,7 @@ def test_a_refused_url_is_tried_so_that_its_outcome_says_why(site: str, tmp_path
     urls = ("ftp://a.example/", "http://127.0.0.1:9/", "http://user:secret@a.example/")
     with tools(site, tmp_path) as made:
         report = watch_source(Source(name="s", cron="", urls=urls), made)
-    assert {outcome.url for outcome in report.outcomes if outcome.error} == set(urls)
+    assert {outcome.url for outcome in report.outcomes if outcome.error} == {*urls[:2], "http://…@a.example/"}
 
 
 def test_a_line_of_a_list_that_is_no_url_at_all_stops_no_other(site: str, tmp_path: Path) -> None:
@@ -128,28 +130,53 @@ def test_the_delay_that_robots_txt_asks_for_is_kept_up_to_a_bound(
 
 
 # ------------------------------------------------------------------ what is held
-def manifest(url: str, kind: str = "ok", final_url: str = "", canonical: str = "") -> bytes:
-    named = {"value": canonical, "source": "link"} if canonical else None
-    verdict = {"kind": kind, "reasons": []}
-    fields = {"url": url, "final_url": final_url or url, "canonical_url": named, "verdict": verdict}
-    return json.dumps(fields).encode()
+def bundle_of(url: str, kind: str = "ok", final_url: str = "", canonical: str = "") -> Entry:
+    return Entry(
+        id="20261123101500-0123456789abcdef",
+        url=url,
+        final_url=final_url or url,
+        canonical_url=canonical,
+        captured_at="2026-11-23T10:15:00Z",
+        verdict=VerdictKind(kind),
+        reasons=(),
+        title="",
+        words=0,
+        size=0,
+    )
 
 
 def test_a_good_bundle_holds_the_url_asked_for_where_it_led_and_its_canonical_one() -> None:
-    bundle = manifest("https://a.example/1#x", final_url="https://a.example/2", canonical="https://a.example/3#y")
+    bundle = bundle_of("https://a.example/1#x", final_url="https://a.example/2", canonical="https://a.example/3#y")
     assert held_urls([bundle], 3) == {"https://a.example/1", "https://a.example/2", "https://a.example/3"}
 
 
 def test_a_page_cannot_claim_to_be_one_of_another_host() -> None:
-    bundle = manifest("https://a.example/1", canonical="https://victim.example/")
+    bundle = bundle_of("https://a.example/1", canonical="https://victim.example/")
     assert held_urls([bundle], 3) == {"https://a.example/1"}
 
 
 def test_a_bad_bundle_holds_its_url_only_after_as_many_tries_as_the_settings_say() -> None:
-    bad = manifest("https://a.example/1", kind="error")
+    bad = bundle_of("https://a.example/1", kind="error")
     assert held_urls([bad] * 2, 3) == set()
     assert held_urls([bad] * 3, 3) == {"https://a.example/1"}
-    assert held_urls([bad, manifest("https://a.example/1")], 3) == {"https://a.example/1"}
+    assert held_urls([bad, bundle_of("https://a.example/1")], 3) == {"https://a.example/1"}
+
+
+def test_a_url_is_held_however_host_and_port_are_spelled() -> None:
+    held = held_urls([bundle_of("https://A.example:443")], 3)
+    assert identity("https://a.example/#top") in held
+    assert identity("http://a.example/") not in held
+    assert identity("https://a.example:8443/") not in held
+    assert identity("https://a.example/A") not in held
+
+
+def test_a_damaged_manifest_ends_the_run_and_names_the_bundle(site: str, tmp_path: Path) -> None:
+    with tools(site, tmp_path) as made:
+        watch_source(feed(site, limit=1), made)
+        (path,) = (tmp_path / "store").glob("v1/bundles/*/*/*/*.json")
+        path.write_text("{}")
+        with pytest.raises(FormatError, match=path.name):
+            watch_source(feed(site), made)
 
 
 # ------------------------------------------------------------------ shards and pace
