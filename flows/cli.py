@@ -213,7 +213,8 @@ def _print_shown(shown: Any, *, removed: bool, json: bool) -> None:
     elif removed:
         print("\n".join(ledger_lines(shown.removals)))
     else:
-        _print_markdown(shown.markdown or "This capture has no article (see `tearsheet pull` for the original).")
+        none = "This capture has no article; `tearsheet pull` gives the original."
+        _print_markdown(shown.heading + (shown.markdown or none))
 
 
 def _print_markdown(text: str) -> None:

@@ -65,6 +65,16 @@ class Stored:
     text: str
     removals: tuple[dict[str, Any], ...]
 
+    @property
+    def heading(self) -> str:
+        """Title, byline and origin as Markdown, each where the page gave it."""
+        title, authors, published = (
+            (self.metadata.get(name) or {}).get("value") for name in ("title", "authors", "published")
+        )
+        byline = [", ".join(authors or ()), (published or "")[:10], self.metadata.get("final_url") or ""]
+        title = f"# {' '.join(title.split())}\n\n" if title else ""
+        return title + " · ".join(part for part in byline if part) + "\n\n"
+
 
 def read_shown(path: Path) -> Stored:
     """Article, metadata and ledger of a bundle on disk; empty where the capture has no article."""

@@ -80,6 +80,7 @@ def test_show_prints_the_article_and_the_ledger(site: str, tmp_path: Path) -> No
     article = tearsheet("show", row["id"], "--store", str(tmp_path))
     ledger = tearsheet("show", row["id"], "--store", str(tmp_path), "--removed")
 
+    assert article.stdout.startswith("# Town library saves its leaking roof\n\nMara Lindqvist · 2026-03-14 · http://")
     assert "> The buckets are for sale." in article.stdout
     assert "Become a member" in ledger.stdout
     assert "Become a member" not in article.stdout
