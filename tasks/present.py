@@ -4,15 +4,15 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-from tasks.catalog import Entry
-from tasks.errors import TearsheetError
-from tasks.pipeline import Outcome
 from tasks.records import Removal
+
+if TYPE_CHECKING:  # what is shown was made by then; `list` and `verify` need not wait for parsers
+    from rich.progress import Progress
+
+    from tasks.catalog import Entry
+    from tasks.pipeline import Outcome
 
 __all__ = ["Talk", "entry_line", "ledger_lines", "outcome_line", "print_json", "summary_line"]
 
@@ -23,7 +23,7 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def outcome_line(outcome: Outcome) -> str:
+def outcome_line(outcome: "Outcome") -> str:
     """What became of one URL: verdict, id, size of the article, or the error."""
     if outcome.error:
         return f"failed   {outcome.url}\n         {outcome.error}"
@@ -47,7 +47,7 @@ def summary_line(outcomes: Counter[str], *, stopped: bool = False) -> str:
     return head + ("; stopped before the rest" if stopped else "")
 
 
-def entry_line(entry: Entry) -> str:
+def entry_line(entry: "Entry") -> str:
     """One row of `list`."""
     return f"{entry.id}  {entry.verdict:8} {entry.words:6,} words  {entry.title or '–'}\n    {entry.final_url}"
 
@@ -64,25 +64,15 @@ _SHOWN = ("concept", "rule", "chars", "text")
 
 
 class Talk:
-    """What is said on stderr: a progress bar on a terminal, plain lines elsewhere."""
+    """What is said on stderr: plain lines; within `with`, on a terminal, a progress bar for more than one URL."""
 
     def __init__(self, total: int | None = None) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.total = total  # None: nobody knows yet
         self.bar: Progress | None = None
-        if self.console.is_terminal and (total is None or total > 1):
-            self.bar = Progress(
-                SpinnerColumn(),
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                console=self.console,
-                transient=True,
-            )
-        self.total = total
 
     def __enter__(self) -> "Talk":
-        if self.bar:
+        if sys.stderr.isatty() and self.total != 1:
+            self.bar = _bar()
             self.bar.start()
             self.row = self.bar.add_task("archiving", total=self.total)
         return self
@@ -98,9 +88,23 @@ class Talk:
 
     def say(self, line: str) -> None:
         """One line for people."""
-        self.console.print(line, markup=False, soft_wrap=True)
+        if self.bar:
+            self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
 
 
-def error_line(error: TearsheetError) -> str:
-    """An error that ends a command."""
-    return f"tearsheet: {error}"
+def _bar() -> "Progress":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
