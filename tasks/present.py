@@ -107,4 +107,5 @@ def _bar() -> "Progress":
         TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # else results meant for a file or pipe would go to the terminal
     )
