@@ -5,10 +5,14 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from tasks.clean.tags import names
+
 __all__ = ["Tree", "parse_tree"]
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NAME = re.compile(r"[A-Za-z_][\w.-]*")
+# What may stand in a head: https://html.spec.whatwg.org/multipage/parsing.html#parsing-main-inhead
+_IN_HEAD = names("base basefont bgsound link meta noframes noscript script style template title")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,28 @@ def parse_tree(html: str) -> Tree:
     log = parser.error_log
     # At 2048 open elements libxml2 stops without an exception: only its log says that the rest is missing.
     if len(log) and log[-1].level_name == "FATAL":
-        return Tree(_soup_root(html), "bs4-lxml")
-    return Tree(root, "lxml")
+        return Tree(_with_body(_soup_root(html)), "bs4-lxml")
+    return Tree(_with_body(root), "lxml")
+
+
+def _with_body(root: etree._Element | None) -> etree._Element | None:
+    """`root`, with what no head can hold at the start of the body, as browsers have it.
+
+    libxml2 knows no tag younger than HTML 4: a page that leaves out <body> has its <article> in the head.
+    """
+    head = root.find("head") if root is not None else None
+    if root is None or head is None:
+        return root
+    children = list(head)
+    first = next((at for at, child in enumerate(children) if child.tag not in _IN_HEAD), len(children))
+    strays = children[first:]
+    if strays:
+        found = root.find("body")
+        body = etree.SubElement(root, "body") if found is None else found
+        strays[-1].tail = (strays[-1].tail or "") + (body.text or "")
+        body.text = None
+        body[:0] = strays
+    return root
 
 
 def _soup_root(html: str) -> etree._Element | None:

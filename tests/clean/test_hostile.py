@@ -86,3 +86,19 @@ def test_marks_in_text_stay_text() -> None:
     assert "\\<script\\>" in article.markdown
     assert "\\[address\\](http" in article.markdown
     assert "<script>" in article.text
+
+
+@pytest.mark.parametrize("start", ["<title>The crane</title>", "<html><head><title>The crane</title>"])
+@pytest.mark.parametrize("tag", ["article", "main", "section", "story-body"])
+def test_a_page_without_a_body_tag_keeps_its_article(start: str, tag: str) -> None:
+    prose = f"<h1>The crane</h1><p>{PROSE * 4}</p>" * 3
+    article = clean_page(f"<!doctype html>{start}<{tag}>{prose}</{tag}>after it", url=URL, rules=RULES)
+    assert article.words > 150
+    assert article.page_chars == len(f"{PROSE * 12}{'Thecrane' * 3}afterit".replace(" ", ""))
+
+
+def test_what_a_head_may_hold_stays_in_it() -> None:
+    root = parse_tree("<title>a</title><meta name=x><script>1</script><main><p>b</p></main><p>c</p>").root
+    assert root is not None
+    assert [child.tag for child in root[0]] == ["title", "meta", "script"]
+    assert [child.tag for child in root[1]] == ["main", "p"]
