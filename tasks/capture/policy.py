@@ -22,7 +22,8 @@ Resolver = Callable[..., list[Any]]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_URL_CHARS = 8192
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")  # a browser drops or rewrites these: what would be fetched is unclear
+# Browsers drop or rewrite these: what would be fetched is unclear. Surrogates stand for bytes that are no UTF-8.
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
 _HOST = re.compile(
     r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*"
 )

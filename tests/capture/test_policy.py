@@ -16,6 +16,8 @@ REFUSED_URLS = [
     ("//example.org/", "bad-url"),
     ("http://", "bad-url"),
     ("http:///path", "bad-url"),
+    ("http://example.org/\udcff", "bad-url"),
+    ("http://example.org/?\udcff", "bad-url"),
     ("http://exa mple.org/", "bad-url"),
     ("http://example.org/a b", "bad-url"),
     ("http://example.org/\r\nX: y", "bad-url"),
