@@ -1,5 +1,6 @@
 """From an exchange to what it says: framing and codings removed, media type known, HTML as text."""
 
+import re
 from collections.abc import Iterator
 
 from tasks.capture.charset import decide_charset, decode_text
@@ -25,15 +26,16 @@ _HTML_STARTS = (
     b"<!--",
 )
 # First bytes that name a type: https://mimesniff.spec.whatwg.org/#matching-a-mime-type-pattern
-_MAGIC = (
+_BINARY = (
     (b"%PDF-", "application/pdf"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"GIF8", "image/gif"),
     (b"PK\x03\x04", "application/zip"),
-    (b"<?xml", "application/xml"),
-    (b"{", "application/json"),
 )
+_MAGIC = (*_BINARY, (b"<?xml", "application/xml"), (b"{", "application/json"))
+_ESSENCE = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,127}/[a-z0-9!#$%&'*+.^_`|~-]{1,127}")  # RFC 9110, 8.3.1
+_UNSAID = frozenset({"*/*", "unknown/unknown", "application/unknown"})  # mimesniff, 7
 
 
 def read_page(exchange: Exchange, max_decoded_bytes: int) -> PageText:
@@ -42,14 +44,19 @@ def read_page(exchange: Exchange, max_decoded_bytes: int) -> PageText:
     Past `max_decoded_bytes` there is no text, only the flag decoded-over-limit; the wire bytes are kept all the same.
     """
     flags: list[str] = []
-    media_type = exchange.header("content-type").partition(";")[0].strip().lower()
-    if "/" not in media_type:
+    media_type = exchange.header("content-type").partition(";")[0].rpartition(",")[2].strip().lower()
+    if not _ESSENCE.fullmatch(media_type) or media_type in _UNSAID:
         media_type = _sniffed(exchange, flags)
+    if "odd-transfer-encoding" in exchange.flags:  # what lies under it is not read: its bytes are not the page's
+        return PageText(media_type, None, flags=(*flags, "unknown-coding"))
     if media_type not in _HTML or not exchange.payload_size:
         return PageText(media_type, None, flags=tuple(flags))
     payload = b"".join(_decoded(exchange, max_decoded_bytes, flags))
     if "decoded-over-limit" in flags or "unknown-coding" in flags:
         return PageText(media_type, None, flags=tuple(flags))
+    for magic, binary in _BINARY:
+        if payload.startswith(magic):
+            return PageText(binary, None, flags=(*flags, "media-type-lie"))
     charset = decide_charset(payload, exchange.header("content-type"))
     text, clean = decode_text(payload, charset)
     if not clean:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 __all__ = ["HEAD_END", "Head", "parse_head"]
 
 HEAD_END = re.compile(rb"\r?\n\r?\n")
-_STATUS = re.compile(rb"HTTP/(1\.[0-9])[ \t]+([0-9]{3})(?:[ \t][^\r\n]*)?\r?\n")
+_STATUS = re.compile(rb"HTTP/(1\.[0-9])[ \t]+([1-9][0-9]{2})(?:[ \t][^\r\n]*)?\r?\n")
 _NO_BODY = frozenset({101, 204, 304})  # RFC 9112, 6.3; interim answers never come this far
 _MAX_LENGTH_DIGITS = 18
 _BLANK = " \t\r"  # str.strip() alone would also take a no-break space
@@ -76,7 +76,7 @@ def _framing(
     lengths = dict.fromkeys(_listed(headers, "content-length"))
     if version != b"1.0" and codings and codings[-1] == "chunked":
         flags = ("length-and-chunked",) if lengths else ()
-        return True, None, flags + (("odd-transfer-encoding",) if len(codings) > 1 else ())
+        return True, None, flags + (() if set(codings) <= {"chunked", "identity"} else ("odd-transfer-encoding",))
     if codings and codings != ["identity"]:
         return False, None, ("odd-transfer-encoding",)
     if not lengths:
@@ -84,9 +84,9 @@ def _framing(
     first = next(iter(lengths))
     if len(lengths) > 1:
         return False, None, ("conflicting-length",)
-    if not first.isascii() or not first.isdecimal() or len(first) > _MAX_LENGTH_DIGITS:
+    if not first.isascii() or not first.isdecimal():
         return False, None, ("odd-length",)
-    return False, int(first), ()
+    return False, int(first.lstrip("0")[:_MAX_LENGTH_DIGITS] or 0), ()  # a longer one cannot be met either
 
 
 def _listed(headers: tuple[tuple[str, str], ...], wanted: str) -> list[str]:

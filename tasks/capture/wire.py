@@ -101,7 +101,8 @@ def _read_heads(source: _Source, request: bytes, url: str, max_bytes: int) -> tu
     try:
         source.send(request)
         while True:
-            raw, data = _read_head(source, data, url, max_bytes - sum(len(head.raw) for head in interim))
+            raw, data = _read_head(source, data, url, max_bytes)
+            max_bytes -= len(raw)
             head = parse_head(raw)
             if head is None:
                 raise _not_http(url, raw)
@@ -182,7 +183,7 @@ class _Receiving:
 
     def finish(self, interim: list[Head], first_byte_s: float) -> Received:
         """The whole response."""
-        flags = self.head.flags + tuple(f"interim-{head.status}" for head in interim) + tuple(self.flags)
+        flags = self.head.flags + tuple(dict.fromkeys(f"interim-{head.status}" for head in interim)) + tuple(self.flags)
         return Received(
             head=self.head,
             interim=tuple(head.raw for head in interim),

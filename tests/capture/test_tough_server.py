@@ -31,6 +31,7 @@ class Kept:
     article: bool = True  # the text is ARTICLE
 
 
+ODD = (("odd-transfer-encoding",), ("unknown-coding",))  # flags of the exchange, of the page
 KEPT = [
     Kept("/plain"),
     Kept("/chunked"),
@@ -64,6 +65,12 @@ KEPT = [
     Kept("/answers-twice", flags=("extra-bytes",), whole=False),
     Kept("/gzip-lie", page_flags=("content-encoding-lie",)),
     Kept("/unknown-coding", "error", ("unknown-coding",), page_flags=("unknown-coding",), article=False),
+    Kept("/gzip-under-chunks", "error", ("unknown-coding",), "", *ODD, article=False),
+    Kept("/chunked-http10", "error", ("unknown-coding",), "", *ODD, article=False),
+    Kept("/unheard-of-length", "cut", ("truncated-disconnect",), "disconnect"),
+    Kept("/pdf-as-html", reasons=("not-html",), page_flags=("media-type-lie",), article=False),
+    Kept("/type-twice"),
+    Kept("/no-real-type", page_flags=("media-type-sniffed",)),
     Kept("/two-lengths", flags=("conflicting-length",)),
     Kept("/odd-length", flags=("odd-length",)),
     Kept("/length-and-chunked", flags=("length-and-chunked",)),
@@ -95,6 +102,7 @@ FAILED = [
     ("/redirect/12", CaptureFailed, "too-many-redirects"),
     ("/http09", CaptureFailed, "not-http"),
     ("/not-http", CaptureFailed, "not-http"),
+    ("/status-zero", CaptureFailed, "not-http"),
     ("/huge-header", CaptureFailed, "header-too-large"),
     ("/endless-header", CaptureFailed, "header-too-large"),
     ("/endless-interim", CaptureFailed, "header-too-large"),

@@ -158,8 +158,18 @@ fixed("bad-chunk", response(chunks(ARTICLE[:7000])[:-5] + b"zz\r\nleft over", CH
 fixed("reset-in-body", response(b"abc", length=999), Pause(0.2), Reset())
 fixed("empty", response(b""))
 fixed("blank", response(b" \r\n\t "))
+fixed(
+    "gzip-under-chunks",
+    response(chunks(gzip.compress(ARTICLE)), b"Transfer-Encoding: gzip, chunked", length=None),
+)
+fixed("chunked-http10", response(chunks(ARTICLE), CHUNKED, length=None).replace(b"1.1", b"1.0", 1), Close())
+fixed("unheard-of-length", response(ARTICLE, b"Content-Length: " + b"9" * 30, length=None), Close())
+fixed("pdf-as-html", response(b"%PDF-1.4\n" + ARTICLE))
+fixed("type-twice", response(ARTICLE, kind=b"text/html, text/html; charset=utf-8"))
+fixed("no-real-type", response(ARTICLE, kind=b"*/*"))
 
 # ---- heads that break the rules
+fixed("status-zero", response(ARTICLE, status=b"000 Nothing"))
 fixed("http09", ARTICLE, Close())
 fixed("not-http", b"220 mail.example ESMTP ready\r\n", Close())
 fixed("huge-header", response(ARTICLE, b"X-Huge: " + b"x" * 300_000))
