@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from tasks import __version__
-from tasks.errors import SettingsError
+from tasks.errors import SettingsError, TearsheetError
 
-__all__ = ["Settings", "config_dirs", "load_settings"]
+__all__ = ["Settings", "config_dirs", "load_settings", "read_toml"]
 
 _INSTALLED = Path(__file__).parent / "_config"  # in a wheel
 _CHECKOUT = Path(__file__).parent.parent / "config"  # in a checkout
@@ -106,20 +106,25 @@ _KINDS: dict[str, Any] = {item.name: item.type for item in fields(Settings)}
 
 def _read(path: Path) -> dict[str, Any]:
     """The checked values of one settings file; none where there is no such file."""
+    if not path.exists():
+        return {}
+    table, text = read_toml(path)
+    return {key: _checked(key, value, f"{path}:{_line_of(key, text)}") for key, value in table.items()}
+
+
+def read_toml(path: Path, broken: type[TearsheetError] = SettingsError) -> tuple[dict[str, Any], str]:
+    """The table in a TOML file, and its text; `broken`, with file and line, where it cannot be had."""
     try:
         text = path.read_text(encoding="utf-8")
-        table = tomllib.loads(text)
-    except FileNotFoundError:
-        return {}
+        return tomllib.loads(text), text
     except UnicodeDecodeError:
-        raise SettingsError("not UTF-8", where=f"{path}:1", remedy="Save it as UTF-8") from None
+        raise broken("not UTF-8", where=f"{path}:1", remedy="Save it as UTF-8") from None
     except OSError as error:
-        raise SettingsError(f"cannot be read: {error.strerror}", where=str(path), remedy="Correct the file") from None
+        raise broken(f"cannot be read: {error.strerror}", where=str(path), remedy="Correct the file") from None
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line (\d+)", str(error))
         number = int(line[1]) if line else text.rstrip("\n").count("\n") + 1  # "at end of document"
-        raise SettingsError(f"not TOML: {error}", where=f"{path}:{number}", remedy="Correct that line") from None
-    return {key: _checked(key, value, f"{path}:{_line_of(key, text)}") for key, value in table.items()}
+        raise broken(f"not TOML: {error}", where=f"{path}:{number}", remedy="Correct that line") from None
 
 
 def _line_of(key: str, text: str) -> int:

@@ -2,7 +2,6 @@
 
 import io
 import re
-import tomllib
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import FormatError, NotFound, SettingsError
+from tasks.settings import read_toml
 
 __all__ = ["Fetched", "Source", "discover", "load_sources", "named", "parse_feed", "parse_list", "without_fragment"]
 
@@ -64,13 +64,7 @@ def named(sources: Iterable[Source], name: str) -> Source:
 def _read(path: Path) -> dict[str, Source]:
     if not path.exists():
         return {}
-    text = path.read_text(encoding="utf-8")
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"line (\d+)", str(error))
-        where = f"{path}:{line[1] if line else 1}"
-        raise SettingsError(f"not TOML: {error}", where=where, remedy="Correct that line") from None
+    tables, text = read_toml(path)
     for key in tables:
         if key != "sources":
             raise _broken(f"unknown key {key!r}", path, _line_of(text, key), "Sources are tables [sources.<name>]")

@@ -179,6 +179,17 @@ def test_a_feed_cannot_name_a_file_or_url_to_be_read_in_its_place(tmp_path: Path
     assert parse_feed(Fetched("https://e.example/", entity.encode())) == ()
 
 
+def test_a_file_of_sources_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "watch.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match=r"watch\.toml:1: not UTF-8"):
+        load_sources([tmp_path])
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(SettingsError, match=r"watch\.toml: cannot be read"):
+        load_sources([tmp_path])
+
+
 def test_a_list_is_one_url_a_line_with_comments() -> None:
     text = "\ufeffhttps://a.example/1\r\n\r\n# all\n https://a.example/2#frag  # why\nhttps://a.example/1\n"
     assert parse_list(text.encode()) == ("https://a.example/1", "https://a.example/2")

@@ -7,7 +7,6 @@ config/rules/README.md.
 import datetime
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Final
 from tasks.clean.selector import Compound, Look, parse_selector
 from tasks.errors import RuleError
 from tasks.records import Digest
+from tasks.settings import read_toml
 
 __all__ = ["GUARDS", "Rule", "RuleSet", "load_rules"]
 
@@ -113,16 +113,7 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self.text = path.read_text(encoding="utf-8")
-            self.table = tomllib.loads(self.text)
-        except UnicodeDecodeError:
-            raise RuleError("not UTF-8", where=f"{path}:1", remedy="Save it as UTF-8") from None
-        except tomllib.TOMLDecodeError as error:
-            line = re.search(r"line (\d+)", str(error))
-            raise RuleError(
-                f"not TOML: {error}", where=f"{path}:{line[1] if line else 1}", remedy="Correct that line"
-            ) from None
+        self.table, self.text = read_toml(path, RuleError)
         heads = re.finditer(r"^\s*\[\[\s*rule\s*\]\]", self.text, re.MULTILINE)
         self.heads = [match.start() for match in heads]
 
