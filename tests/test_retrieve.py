@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tasks.bundle.verify import is_sound
-from tasks.errors import FixityError
+from tasks.errors import FixityError, NotFound
 from tasks.records import Bundle
 from tasks.retrieve import pull, verified
 from tasks.settings import load_settings
@@ -45,3 +45,11 @@ def test_a_manifest_that_was_tampered_with_is_found_and_nothing_written(stored: 
     with pytest.raises(FixityError, match="manifest-mismatch at manifest:title"):
         pull(open_store(settings.store, settings), stored.id, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_read_is_named_and_not_verified(tmp_path: Path) -> None:
+    settings = load_settings(environ={}, store=str(tmp_path / "store"))
+    with pytest.raises(NotFound, match="Is a directory"):
+        verified(str(tmp_path), settings, "full")
+    with pytest.raises(NotFound, match="no such file"):
+        verified(str(tmp_path / "none.wacz"), settings, "full")
