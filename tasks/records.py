@@ -3,6 +3,7 @@
 Digests are always "sha256:<64 lower-case hex>", times aware UTC, sizes bytes, durations seconds.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,10 +29,16 @@ __all__ = [
     "Verdict",
     "VerdictKind",
     "count_words",
+    "digest_of",
 ]
 
 Digest = NewType("Digest", str)
 T = TypeVar("T")
+
+
+def digest_of(data: bytes) -> Digest:
+    """The digest of bytes in memory."""
+    return Digest(f"sha256:{hashlib.sha256(data).hexdigest()}")
 
 
 # ------------------------------------------------------------------ capture

@@ -5,14 +5,13 @@ Idx:   com,example)/ 20261123105446 {"offset": 0, "length": 311, "digest": "sha2
 Numbers are strings in the lines and numbers in the .idx, as cdxj-indexer and py-wacz write them.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from tasks.bundle.gzips import gzip_bytes
-from tasks.records import Digest
+from tasks.records import Digest, digest_of
 
 __all__ = ["Row", "cdxj_line", "index_members", "surt_key"]
 
@@ -68,7 +67,7 @@ def index_members(rows: Iterable[Row]) -> tuple[bytes, bytes]:
         place = {
             "offset": len(packed),
             "length": len(member),
-            "digest": f"sha256:{hashlib.sha256(member).hexdigest()}",
+            "digest": digest_of(member),
             "filename": INDEX_NAME,
         }
         idx.append(b" ".join((*part[0].split(b" ")[:2], json.dumps(place).encode())))

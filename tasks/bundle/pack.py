@@ -21,7 +21,7 @@ from tasks.bundle.manifest import Member, write_manifest
 from tasks.bundle.wacz import DEFLATED, Entry, WaczWriter
 from tasks.bundle.warc import CONFORMS_TO, Block, WarcFile, warc_date, write_exchanges
 from tasks.errors import DiskFull
-from tasks.records import Article, Bundle, Capture, Digest, Metadata, PageText, Verdict
+from tasks.records import Article, Bundle, Capture, Digest, Metadata, PageText, Verdict, digest_of
 
 __all__ = ["FORMAT", "pack_bundle"]
 
@@ -89,7 +89,7 @@ def pack_bundle(
         article=article,
         metadata=metadata,
         text=text,
-        text_sha256=_digest(text),
+        text_sha256=digest_of(text),
         members={entry.name: Member(entry.sha256, entry.size) for entry in entries},
         provenance=provenance,
     )
@@ -125,10 +125,6 @@ def _hash_file(file: IO[bytes]) -> tuple[Digest, int]:
     return Digest(f"sha256:{found.hexdigest()}"), file.tell()
 
 
-def _digest(data: bytes) -> Digest:
-    return Digest(f"sha256:{hashlib.sha256(data).hexdigest()}")
-
-
 # ------------------------------------------------------------------ members
 def _write_members(file: IO[bytes], contents: _Contents) -> list[Entry]:
     """All members, in their order."""
@@ -155,7 +151,7 @@ def _write_members(file: IO[bytes], contents: _Contents) -> list[Entry]:
     wacz.add("article/provenance.json", _provenance(contents), deflate=True)
     package = _datapackage(contents, wacz.entries)
     wacz.add("datapackage.json", package)
-    wacz.add("datapackage-digest.json", json_page({"path": "datapackage.json", "hash": _digest(package)}))
+    wacz.add("datapackage-digest.json", json_page({"path": "datapackage.json", "hash": digest_of(package)}))
     wacz.finish()
     return wacz.entries
 

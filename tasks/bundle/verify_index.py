@@ -13,6 +13,7 @@ from tasks.bundle.verify_digest import matches, parse_digests
 from tasks.bundle.verify_package import read_json
 from tasks.bundle.verify_warc import Record
 from tasks.bundle.verify_zip import MAX_SMALL, Member, Section, Zip, member_lines, split_lines
+from tasks.records import digest_of
 
 __all__ = ["Index", "timestamp"]
 
@@ -136,7 +137,7 @@ class Index:
         ends[name] = offset + length
         block = Section(self._file, target.start + offset, length).read(length)
         if "digest" in table and not matches(str(table["digest"]), {"sha256": hashlib.sha256(block).digest()}):
-            self._findings.add("index-block", place, table["digest"], f"sha256:{hashlib.sha256(block).hexdigest()}")
+            self._findings.add("index-block", place, table["digest"], digest_of(block))
         unpack = zlib.decompressobj(31)
         first = unpack.decompress(block, 1 << 18) if name.endswith(".gz") else block
         if not first.startswith(head.rstrip(b" ")) or (name.endswith(".gz") and unpack.unused_data):

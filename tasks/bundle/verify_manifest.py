@@ -12,6 +12,7 @@ from tasks.bundle.verify_codes import Findings
 from tasks.bundle.verify_package import CHAIN, PACKAGE, Package, read_json
 from tasks.bundle.verify_zip import Zip, read_small
 from tasks.errors import FormatError
+from tasks.records import digest_of
 
 __all__ = ["Beside", "check_manifest"]
 
@@ -58,7 +59,7 @@ def _rebuilt(file: BinaryIO, archive: Zip, package: Package) -> dict[str, Any]:
     sha256 = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"  # type: ignore[arg-type] # a BufferedReader
     captured_at = f"{described['captured_at'][:19]}Z"
     digests = {path: resource.digest for path, resource in package.resources.items()}
-    digests |= {name: _digest(read_small(file, members[name])) for name in (PACKAGE, CHAIN)}
+    digests |= {name: digest_of(read_small(file, members[name])) for name in (PACKAGE, CHAIN)}
     return {
         "format": FORMAT,
         "id": "".join(filter(str.isdigit, captured_at)) + f"-{sha256.removeprefix('sha256:')[:16]}",
@@ -67,7 +68,7 @@ def _rebuilt(file: BinaryIO, archive: Zip, package: Package) -> dict[str, Any]:
         "captured_at": captured_at,
         **{name: described[name] for name in _DESCRIBED},
         "text": text.decode("utf-8"),
-        "text_sha256": _digest(text),
+        "text_sha256": digest_of(text),
         "members": {path: {"sha256": digests.get(path), "bytes": member.size} for path, member in members.items()},
         "software": made.get("software", ""),
         "rules": made.get("rules", ""),
@@ -79,10 +80,6 @@ def _object(data: bytes) -> Mapping[str, Any]:
     if not isinstance(table, dict):
         raise ValueError("no JSON object")
     return table
-
-
-def _digest(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _on_a_line(value: Any) -> str:

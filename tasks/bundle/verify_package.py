@@ -13,7 +13,7 @@ from tasks.bundle.verify_codes import Findings
 from tasks.bundle.verify_digest import SIZES, algorithm_of, matches
 from tasks.bundle.verify_zip import STORED, Member, Section, Zip, member_chunks, read_small
 from tasks.bundle.wacz import Entry, framing
-from tasks.records import Digest
+from tasks.records import Digest, digest_of
 
 __all__ = ["Package", "check_canonical", "check_fixity", "check_layout", "read_json", "read_package"]
 
@@ -252,6 +252,6 @@ def _check_digest_file(file: BinaryIO, archive: Zip, findings: Findings) -> None
         package, chain = (read_small(file, archive.members[name]) for name in (PACKAGE, CHAIN))
     except (EOFError, zlib.error):
         return  # check_fixity has said so
-    digest = f"sha256:{hashlib.sha256(package).hexdigest()}"
+    digest = digest_of(package)
     if chain != json_page({"path": PACKAGE, "hash": digest}):
         findings.add("zip-not-canonical", CHAIN, "path and hash as Tearsheet writes them", "others")

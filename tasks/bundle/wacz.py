@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import IO
 
 from tasks.errors import FormatError
-from tasks.records import Digest
+from tasks.records import Digest, digest_of
 
 __all__ = ["DEFLATED", "STORED", "Entry", "Sink", "WaczWriter", "central_directory", "framing", "local_header"]
 
@@ -117,7 +117,7 @@ class WaczWriter:
         packed = _deflated(data) if deflate else data
         method = DEFLATED if len(packed) < len(data) else STORED
         packed = packed if method == DEFLATED else data
-        entry = Entry(name, method, zlib.crc32(data), len(packed), len(data), _digest(data), _digest(packed))
+        entry = Entry(name, method, zlib.crc32(data), len(packed), len(data), digest_of(data), digest_of(packed))
         self._file.write(local_header(entry, self._moment))
         self._file.write(packed)
         self.entries.append(entry)
@@ -149,7 +149,3 @@ class WaczWriter:
 def _deflated(data: bytes) -> bytes:
     packer = zlib.compressobj(LEVEL, zlib.DEFLATED, -15)
     return packer.compress(data) + packer.flush()
-
-
-def _digest(data: bytes) -> Digest:
-    return Digest(f"sha256:{hashlib.sha256(data).hexdigest()}")

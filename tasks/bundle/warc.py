@@ -5,7 +5,6 @@ then reads otherwise than the standard does) and compresses at level 9. A record
 as it is; `_ExactWriter` switches the digests off and leaves compression to GzipMember.
 """
 
-import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +20,7 @@ from warcio.warcwriter import WARCWriter
 from tasks.bundle.cdxj import Row
 from tasks.bundle.gzips import GzipMember, Output
 from tasks.bundle.jsons import utf8
-from tasks.records import Capture, Digest, Exchange
+from tasks.records import Capture, Digest, Exchange, digest_of
 
 __all__ = ["Block", "Placed", "WarcFile", "warc_date", "warc_fields", "write_exchanges"]
 
@@ -54,7 +53,7 @@ class Block:
     @classmethod
     def of(cls, data: bytes) -> "Block":
         """A block held in memory."""
-        return cls(BytesIO(data), len(data), Digest(f"sha256:{hashlib.sha256(data).hexdigest()}"))
+        return cls(BytesIO(data), len(data), digest_of(data))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,11 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from tasks.capture.policy import Policy, Target
 from tasks.errors import CaptureFailed, CaptureTransient, TearsheetError
-from tasks.records import Digest, Tls
+from tasks.records import Tls, digest_of
 
 if TYPE_CHECKING:
     import ssl
@@ -54,8 +53,7 @@ class TlsContext:
         wrapped = self._context.wrap_socket(sock, server_hostname=host)
         certificate = wrapped.getpeercert(binary_form=True) or b""
         cipher = wrapped.cipher()
-        digest = Digest(f"sha256:{sha256(certificate).hexdigest()}")
-        return wrapped, Tls(wrapped.version() or "", cipher[0] if cipher else "", digest)
+        return wrapped, Tls(wrapped.version() or "", cipher[0] if cipher else "", digest_of(certificate))
 
 
 def _default_context() -> "ssl.SSLContext":

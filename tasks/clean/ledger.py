@@ -1,6 +1,5 @@
 """The ledger: every text of the page that is not in the article, as removals in document order."""
 
-import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Final
@@ -10,7 +9,7 @@ from tasks.clean.prune import Reason
 from tasks.clean.rules import RuleSet
 from tasks.clean.soup import Kept
 from tasks.clean.walk import Page
-from tasks.records import Digest, Removal
+from tasks.records import Removal, digest_of
 
 __all__ = ["removals"]
 
@@ -47,7 +46,7 @@ def removals(cleaned: Kept, reasons: list[Reason], rules: RuleSet, host: str) ->
                 path=paths.path(_holder(page, start, stop)),
                 text=text,
                 chars=len("".join(raw.split())),
-                digest=Digest("sha256:" + hashlib.sha256(raw.encode("utf-8", "replace")).hexdigest()),
+                digest=digest_of(raw.encode("utf-8", "replace")),
                 score=reason.score,
             )
         )

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from tasks.errors import FixityError, FormatError, NotFound, StoreConflict
-from tasks.records import Bundle, BundleRef, Digest
+from tasks.records import Bundle, BundleRef, Digest, digest_of
 from tasks.store.disk import write_new
 
 __all__ = ["BUNDLES", "STORE_KEY", "Content", "Objects", "Store", "bundle_key", "manifest_key"]
@@ -68,7 +68,7 @@ class Content:
     @classmethod
     def of_bytes(cls, data: bytes) -> "Content":
         """Content that is in memory already."""
-        return cls(data, Digest(f"sha256:{hashlib.sha256(data).hexdigest()}"), len(data))
+        return cls(data, digest_of(data), len(data))
 
     def read_bytes(self) -> bytes:
         """All of it."""
