@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from tasks import __version__
+from tasks.bundle.manifest import removed_chars
 from tasks.bundle.pack import pack_bundle
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.capture.decode import read_page
@@ -259,10 +260,7 @@ def _outcome(
     ref: BundleRef | None = None,
     error: TearsheetError | None = None,
 ) -> Outcome:
-    article, removed = reading.article, defaultdict[str, int](int)
-    for removal in article.removals if article else ():
-        removed[removal.concept] += removal.chars
-    title = reading.metadata.title
+    article, title = reading.article, reading.metadata.title
     return Outcome(
         url=url,
         final_url=capture.final_url,
@@ -271,7 +269,7 @@ def _outcome(
         title=title.value if title else "",
         words=article.words if article else 0,
         text=article.text if article else "",
-        removed=dict(removed),
+        removed=removed_chars(article),
         problems=problems,
         elapsed_s=time.monotonic() - started,
         error=error,

@@ -1,1 +1,1 @@
-"""Pack and verify: one WACZ file that holds everything."""
+"""Pack, verify, read: one WACZ file that holds everything. FORMAT.md tells readers without this program how."""
