@@ -18,14 +18,14 @@ from tasks.settings import Settings
 from tasks.store import open_store
 from tasks.store.local import LocalS3
 
-__all__ = ["Shown", "run_demo"]
+__all__ = ["Demonstrated", "run_demo"]
 
 SITE = Path(__file__).parent / "demo_site"  # pages of our own writing
 BUCKET = "tearsheet-demo"
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Demonstrated:
     """What the demo did: the outcome of archiving and the copy that came back."""
 
     outcome: Outcome
@@ -73,7 +73,7 @@ def _environment(names: Mapping[str, str]) -> Iterator[None]:
 
 def run_demo(
     settings: Settings, rule_dirs: tuple[Path, ...], dest: Path, *, say: Callable[[str], None] = lambda line: None
-) -> Shown:
+) -> Demonstrated:
     """Archive the sample article into a local S3 server and pull it back below `dest`.
 
     Raises MissingPart where the local S3 server is not installed, FixityError where the copy is not sound.
@@ -95,4 +95,4 @@ def run_demo(
                 pulled = pull(store, url, dest, force=True)
     if outcome.ref is None or pulled.id != outcome.ref.id:
         raise FixityError("another bundle came back", where=url, remedy="Report this")
-    return Shown(outcome, pulled, settings.store)
+    return Demonstrated(outcome, pulled, settings.store)

@@ -72,8 +72,8 @@ class Tools:
 def open_tools(settings: Settings, rule_dirs: Iterable[Path], *, resolver: Any = None) -> Iterator[Tools]:
     """The tools for one command or flow run; connections and temporary files are gone afterwards."""
     rules = load_rules(tuple(rule_dirs))
-    store = open_store(settings.store, settings)
     with (
+        open_store(settings.store, settings) as store,
         Recorder(settings, resolver=resolver) as recorder,
         tempfile.TemporaryDirectory(prefix="tearsheet-") as workspace,
     ):

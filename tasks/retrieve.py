@@ -17,7 +17,7 @@ from tasks.records import Problem
 from tasks.settings import Settings
 from tasks.store import Store, open_store
 
-__all__ = ["Pulled", "Stored", "fetched", "pull", "read_shown", "verified"]
+__all__ = ["Pulled", "Shown", "fetched", "pull", "read_shown", "verified"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def pull(store: Store, target: str, dest: Path, *, at: datetime | None = None, f
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class Shown:
     """What `show` prints of a bundle."""
 
     id: str
@@ -76,20 +76,20 @@ class Stored:
         return title + " · ".join(part for part in byline if part) + "\n\n"
 
 
-def read_shown(path: Path) -> Stored:
+def read_shown(path: Path) -> Shown:
     """Article, metadata and ledger of a bundle on disk; empty where the capture has no article."""
     names = member_names(path)
 
     def text(name: str) -> str:
         return read_member(path, name).decode("utf-8") if name in names else ""
 
-    rows = (json.loads(line) for line in text("article/removed.jsonl").splitlines() if line)
-    return Stored(
+    lines = text("article/removed.jsonl").split("\n")  # not splitlines: a text may hold other line ends
+    return Shown(
         id=path.name.removesuffix(".wacz"),
         metadata=json.loads(text("article/metadata.json") or "{}"),
         markdown=text("article/article.md"),
         text=text("article/article.txt"),
-        removals=tuple(row for row in rows if "rule" in row),
+        removals=tuple(json.loads(line) for line in lines if line),
     )
 
 
@@ -104,6 +104,5 @@ def verified(target: str, settings: Settings, level: str) -> tuple[Problem, ...]
             ) from error
     if not is_id(target):
         raise NotFound("no such file", where=target, remedy="Name a WACZ or WARC file, or the id of a stored bundle")
-    store = open_store(settings.store, settings)
-    with fetched(store, target) as path:
+    with open_store(settings.store, settings) as store, fetched(store, target) as path:
         return verify_file(path, level=level, manifest=store.read_manifest(target))

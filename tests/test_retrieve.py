@@ -10,10 +10,10 @@ import pytest
 from tasks.bundle.verify import is_sound
 from tasks.errors import FixityError, NotFound
 from tasks.records import Bundle
-from tasks.retrieve import pull, verified
+from tasks.retrieve import pull, read_shown, verified
 from tasks.settings import load_settings
 from tasks.store import open_store
-from tests.bundle.samples import pack
+from tests.bundle.samples import METADATA, article, pack
 
 
 @pytest.fixture
@@ -53,3 +53,12 @@ def test_what_cannot_be_read_is_named_and_not_verified(tmp_path: Path) -> None:
         verified(str(tmp_path), settings, "full")
     with pytest.raises(NotFound, match="no such file"):
         verified(str(tmp_path / "none.wacz"), settings, "full")
+
+
+def test_what_is_shown_is_the_article_and_every_removal(tmp_path: Path) -> None:
+    shown = read_shown(pack(tmp_path).path)
+    assert shown.text == article().text
+    assert shown.metadata["title"]["value"] == METADATA.title.value
+    assert [row["rule"] for row in shown.removals] == [removal.rule for removal in article().removals]
+    bare = read_shown(pack(tmp_path, "not-html").path)
+    assert (bare.text, bare.markdown, bare.removals) == ("", "", ())
