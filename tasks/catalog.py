@@ -1,6 +1,5 @@
 """The catalog: what the store holds, read from its manifests alone."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -8,12 +7,10 @@ from urllib.parse import urldefrag, urlsplit, urlunsplit
 
 from tasks.bundle.manifest import read_manifest
 from tasks.errors import FormatError, NotFound
-from tasks.records import VerdictKind
+from tasks.records import BUNDLE_ID, VerdictKind
 from tasks.store import Store
 
 __all__ = ["Entry", "entries", "find", "identity", "is_id", "parse_at"]
-
-_ID = re.compile(r"[0-9]{14}-[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,7 @@ def _why_not(found: list[Entry], at: datetime | None) -> str:
 
 def is_id(text: str) -> bool:
     """Whether `text` has the form of a bundle's id."""
-    return bool(_ID.fullmatch(text))
+    return bool(BUNDLE_ID.fullmatch(text))
 
 
 def parse_at(text: str) -> datetime:

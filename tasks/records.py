@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Generic, NewType, Protocol, TypeVar
 
 __all__ = [
+    "BUNDLE_ID",
     "Article",
     "Body",
     "Bundle",
@@ -257,6 +258,10 @@ class Problem:
 
 
 # ------------------------------------------------------------------ pack, store
+# Year, month, day and the sha256's first digits of an id; of ASCII digits only, because ids become keys and paths.
+BUNDLE_ID = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})[0-9]{6}-([0-9a-f]{16})")
+
+
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A packed WACZ on disk with the manifest that will commit it."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from tasks.bundle.jsons import json_line
 from tasks.errors import FormatError
-from tasks.records import Article, Capture, Digest, Metadata, PageText, Sourced, Verdict, VerdictKind
+from tasks.records import BUNDLE_ID, Article, Capture, Digest, Metadata, PageText, Sourced, Verdict, VerdictKind
 
 __all__ = ["FORMAT", "Manifest", "Member", "metadata_fields", "read_manifest", "removed_chars", "write_manifest"]
 
@@ -112,10 +112,9 @@ def metadata_fields(metadata: Metadata) -> dict[str, Any]:
 
 # ------------------------------------------------------------------ reading
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_ID = re.compile(r"[0-9]{14}-[0-9a-f]{16}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _STRINGS = {
-    "id": _ID, "sha256": _DIGEST, "url": None, "final_url": None, "captured_at": _DATE, "media_type": None,
+    "id": BUNDLE_ID, "sha256": _DIGEST, "url": None, "final_url": None, "captured_at": _DATE, "media_type": None,
     "text": None, "text_sha256": _DIGEST, "software": None, "rules": None,
 }  # fmt: skip
 _NUMBERS = ("bytes", "status", "words", "removed_chars")

@@ -12,7 +12,6 @@ The day is the id's, so an id gives its key. Nothing is ever overwritten.
 
 import hashlib
 import json
-import re
 import secrets
 import threading
 from collections import deque
@@ -24,7 +23,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from tasks.errors import FixityError, FormatError, NotFound, StoreConflict
-from tasks.records import Bundle, BundleRef, Digest, digest_of
+from tasks.records import BUNDLE_ID, Bundle, BundleRef, Digest, digest_of
 from tasks.store.disk import write_new
 
 __all__ = ["BUNDLES", "STORE_KEY", "Content", "Objects", "Store", "bundle_key", "manifest_key"]
@@ -32,7 +31,6 @@ __all__ = ["BUNDLES", "STORE_KEY", "Content", "Objects", "Store", "bundle_key", 
 STORE_FORMAT = "tearsheet-store/1"
 STORE_KEY = "v1/store.json"
 BUNDLES = "v1/bundles/"
-_ID = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})[0-9]{6}-([0-9a-f]{16})")
 _READERS = 8  # manifests read at once
 
 
@@ -47,7 +45,7 @@ def manifest_key(bundle_id: str) -> str:
 
 
 def _stem(bundle_id: str) -> str:
-    match = _ID.fullmatch(bundle_id)
+    match = BUNDLE_ID.fullmatch(bundle_id)
     if not match:
         raise NotFound(
             "not the id of a bundle", where=repr(bundle_id), remedy="Ids look like 20261123101500-0123456789abcdef"
@@ -223,7 +221,7 @@ class Store:
         for key in self.objects.keys(BUNDLES):
             stem, dot, kind = key.rpartition(".")
             bundle_id = stem.rpartition("/")[2]
-            if dot and kind == "json" and _ID.fullmatch(bundle_id) and key == manifest_key(bundle_id):
+            if dot and kind == "json" and BUNDLE_ID.fullmatch(bundle_id) and key == manifest_key(bundle_id):
                 yield key
 
     def _no_bundle(self, bundle_id: str) -> NotFound:
