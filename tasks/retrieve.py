@@ -95,13 +95,13 @@ def read_shown(path: Path) -> Shown:
 
 def verified(target: str, settings: Settings, level: str) -> tuple[Problem, ...]:
     """Every problem of a file, or of a stored bundle, named by its id, with its manifest."""
-    if Path(target).exists():
-        try:
+    try:
+        if Path(target).exists():  # raises where the name itself is too long
             return verify_file(Path(target), level=level)
-        except OSError as error:
-            raise NotFound(
-                error.strerror or str(error), where=target, remedy="Name a WACZ or WARC file that can be read"
-            ) from error
+    except OSError as error:
+        raise NotFound(
+            error.strerror or str(error), where=target, remedy="Name a WACZ or WARC file that can be read"
+        ) from error
     if not is_id(target):
         raise NotFound("no such file", where=target, remedy="Name a WACZ or WARC file, or the id of a stored bundle")
     with open_store(settings.store, settings) as store, fetched(store, target) as path:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -49,16 +50,30 @@ def extract_bundle(path: Path, dest: Path, *, force: bool = False) -> tuple[Path
         written = (copy, *targets.values())
         if len(set(written)) != len(written):
             raise _broken(path, "two members of one file name")
-        for target in () if force else written:
-            if target.exists() or target.is_symlink():
+        for target in written:
+            if os.path.lexists(target) and not (force and _is_file(target)):
                 raise WouldOverwrite("exists already", where=str(target), remedy="Name another folder, or use --force")
-        dest.mkdir(parents=True, exist_ok=True)
+        _make_folder(dest)
         with path.open("rb") as source:
             _write(source, copy)
         for name, target in targets.items():
             with _errors_named(path), bundle.open(name) as member:
                 _write(member, target)
     return written
+
+
+def _is_file(target: Path) -> bool:
+    return target.is_symlink() or not target.is_dir()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull("no room", where=str(folder), remedy="Free some space and pull again") from None
+        what = f"no folder can be made there: {error.strerror or error}"
+        raise WouldOverwrite(what, where=str(folder), remedy="Name another folder") from None
 
 
 @contextlib.contextmanager
