@@ -38,7 +38,8 @@ def clean_html(html: str, *, id_: str, url: str, rules: RuleSet, thin_words: int
 def clean_file(file: str, *, url: str, dirs: Sequence[Path], thin_words: int) -> Cleaned:
     """The page of an HTML file, or of stdin for "-"; its charset is found as for a captured page."""
     try:
-        payload = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        stdin = sys.stdin.buffer.read() if file == "-" and sys.stdin else b""
+        payload = stdin if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise NotFound(error.strerror or str(error), where=file, remedy="Name an HTML file that can be read") from error
     html, _ = decode_text(payload, decide_charset(payload, ""))
@@ -53,7 +54,7 @@ def batch_lines(file: str, out: TextIO, *, dirs: Sequence[Path], thin_words: int
     rules = load_rules(tuple(dirs))
     gc.freeze()  # what is loaded by now stays; trees come and go, and the collector need not look for them in between
     gc.disable()
-    failed = 0
+    failed, ascii_only = 0, (out.encoding or "utf-8").lower() != "utf-8"  # JSON is UTF-8, or ASCII with escapes
     with _opened(file) as stream:
         for number, line in enumerate(_filled(stream), 1):
             try:
@@ -65,36 +66,37 @@ def batch_lines(file: str, out: TextIO, *, dirs: Sequence[Path], thin_words: int
             cleaned = clean_html(
                 row["html"], id_=row["id"], url=row.get("url") or "", rules=rules, thin_words=thin_words
             )
-            out.write(json.dumps(cleaned_json(cleaned), ensure_ascii=False) + "\n")
+            out.write(json.dumps(cleaned_json(cleaned), ensure_ascii=ascii_only) + "\n")
             if number % 20 == 0:
                 gc.collect()
     out.flush()
     return failed
 
 
-def _opened(file: str) -> AbstractContextManager[TextIO]:
+def _opened(file: str) -> AbstractContextManager[Iterable[bytes]]:
     if file == "-":
-        return nullcontext(sys.stdin)
+        return nullcontext(sys.stdin.buffer if sys.stdin else ())
     try:
-        return Path(file).open(encoding="utf-8")
+        return Path(file).open("rb")
     except OSError as error:
         raise NotFound(error.strerror or str(error), where=file, remedy="Name a file of JSON lines") from error
 
 
-def _filled(lines: Iterable[str]) -> Iterable[str]:
+def _filled(lines: Iterable[bytes]) -> Iterable[bytes]:
     return (line for line in lines if line.strip())
 
 
-def _row(line: str, number: int) -> dict[str, Any]:
+def _row(line: bytes, number: int) -> dict[str, Any]:
     try:
-        row = json.loads(line)
-    except ValueError as error:
+        row = json.loads(line.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise FormatError(f"not JSON: {error}", where=f"line {number}", remedy="One object a line") from error
-    if not isinstance(row, dict) or not isinstance(row.get("html"), str) or "id" not in row:
+    fits = isinstance(row, dict) and isinstance(row.get("html"), str) and isinstance(row.get("url") or "", str)
+    if not fits or "id" not in row:
         raise FormatError(
             'no object with "id" and "html"', where=f"line {number}", remedy='Write {"id": …, "url": …, "html": …}'
         )
-    return row
+    return dict(row)
 
 
 def cleaned_json(cleaned: Cleaned) -> dict[str, Any]:
