@@ -3,6 +3,7 @@
 Exit 0 = all well; 1 = something not archived, not verified, or with a bad verdict; 2 = misuse.
 """
 
+import io
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ from typing import Annotated, Any, Literal, NoReturn
 import typer
 
 from tasks import __version__
-from tasks.errors import RuleError, SettingsError, TearsheetError, UrlRefused
+from tasks.errors import PermanentError, RuleError, SettingsError, TearsheetError, UrlRefused
 from tasks.settings import Settings, config_dirs, load_settings
 
 app = typer.Typer(
@@ -120,8 +121,8 @@ def _each(urls: list[str]) -> Iterator[str]:
     """The URLs of the arguments, those of stdin in place of -, each once."""
     seen = set()
     for argument in urls:
-        for line in sys.stdin if argument == "-" else (argument,):
-            url = line.strip()
+        for line in (sys.stdin or ()) if argument == "-" else (argument,):
+            url = line.removeprefix("\ufeff").strip()  # editors put a byte order mark before the first
             if url and url not in seen:
                 seen.add(url)
                 yield url
@@ -222,8 +223,10 @@ def _print_markdown(text: str) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
+    from tasks.present import printable
+
     console = Console()
-    console.print(Markdown(text)) if console.is_terminal else print(text)
+    console.print(Markdown(printable(text))) if console.is_terminal else print(text)
 
 
 # ------------------------------------------------------------------ files
@@ -257,6 +260,8 @@ def clean(
         _print_markdown(cleaned.article.markdown)
     else:
         print(cleaned.article.text if form == "text" else cleaned.article.html)
+    if cleaned.verdict != "ok":
+        print(f"{cleaned.verdict}: {cleaned.article.words} words of article", file=sys.stderr)
     raise typer.Exit(0 if cleaned.verdict == "ok" else 1)
 
 
@@ -276,7 +281,12 @@ def verify(
     settings = load_settings(config, store=store)
     sound = True
     for target in targets:
-        problems = verified(target, settings, level)
+        try:
+            problems = verified(target, settings, level)
+        except TearsheetError as error:  # one that cannot be read never hides the others
+            print(f"tearsheet: {error}", file=sys.stderr)
+            sound = False
+            continue
         good = is_sound(problems)
         sound &= good
         if json:
@@ -361,16 +371,38 @@ def demo(
 
 def main() -> NoReturn:
     """Run the command line; an error of ours ends it with one plain line and exit code 1, or 2 for misuse."""
+    _take_any_text()
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()
     except (SettingsError, RuleError, UrlRefused) as error:
         _end(error, 2)
     except TearsheetError as error:
         _end(error, 1)
     except BrokenPipeError:  # the reader of our output went away
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(1)
+    except OSError as error:  # a path that cannot be used, or no room where our output goes
+        _drop_output()
+        where, what = error.filename or "output", error.strerror or error
+        _end(PermanentError(str(what), where=str(where), remedy="See to that place and run the same again"), 1)
     sys.exit(0)
+
+
+def _take_any_text() -> None:
+    """No text ends the program: pages hold what a terminal's encoding lacks, arguments bytes that are no UTF-8."""
+    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
+
+
+def _drop_output() -> None:
+    """What is still to be written goes nowhere, so that the end of the program does not fail over it again."""
+    if sys.stdout:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _end(error: TearsheetError, status: int) -> NoReturn:

@@ -1,6 +1,7 @@
 """How results look: one line for people on a terminal, one JSON object a line for machines, talk on stderr."""
 
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -14,24 +15,33 @@ if TYPE_CHECKING:  # what is shown was made by then; `list` and `verify` need no
     from tasks.catalog import Entry
     from tasks.pipeline import Outcome
 
-__all__ = ["Talk", "entry_line", "ledger_lines", "outcome_line", "print_json", "summary_line"]
+__all__ = ["Talk", "entry_line", "ledger_lines", "outcome_line", "print_json", "printable", "summary_line"]
+
+# Controls, which a terminal obeys, and marks that turn the writing round: a page could forge what is printed of it.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """`text` from a page or server, harmless on a terminal; tabs and line ends stay."""
+    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def print_json(value: Any) -> None:
     """One JSON object on a line of stdout, there at once for whoever reads along."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    ascii_only = sys.stdout.encoding.lower() != "utf-8"  # JSON is UTF-8, or ASCII with escapes
+    sys.stdout.write(json.dumps(value, ensure_ascii=ascii_only) + "\n")
     sys.stdout.flush()
 
 
 def outcome_line(outcome: "Outcome") -> str:
     """What became of one URL: verdict, id, size of the article, or the error."""
     if outcome.error:
-        return f"failed   {outcome.url}\n         {outcome.error}"
+        return printable(f"failed   {outcome.url}\n         {outcome.error}")
     verdict, ref = outcome.verdict, outcome.ref
     if verdict is None or ref is None:
         return f"failed   {outcome.url}"
     reasons = f" ({', '.join(verdict.reasons)})" if verdict.reasons else ""
-    title = outcome.title or outcome.final_url
+    title = printable(outcome.title or outcome.final_url)
     removed = sum(outcome.removed.values())
     return (
         f"{verdict.kind.value:8} {title}{reasons}\n         {ref.id}  {outcome.words:,} words kept, "
@@ -49,7 +59,9 @@ def summary_line(outcomes: Counter[str], *, stopped: bool = False) -> str:
 
 def entry_line(entry: "Entry") -> str:
     """One row of `list`."""
-    return f"{entry.id}  {entry.verdict:8} {entry.words:6,} words  {entry.title or '–'}\n    {entry.final_url}"
+    return (
+        f"{entry.id}  {entry.verdict:8} {entry.words:6,} words  {printable(entry.title) or '–'}\n    {entry.final_url}"
+    )
 
 
 def ledger_lines(removals: Iterable[Removal | dict[str, Any]]) -> Iterator[str]:
@@ -57,7 +69,7 @@ def ledger_lines(removals: Iterable[Removal | dict[str, Any]]) -> Iterator[str]:
     for removal in removals:
         row = removal if isinstance(removal, dict) else {name: getattr(removal, name) for name in _SHOWN}
         text = row["text"] if len(row["text"]) <= 90 else row["text"][:89] + "…"
-        yield f"{row['concept']:12} {row['chars']:6,}  {row['rule']:28} {text}"
+        yield f"{row['concept']:12} {row['chars']:6,}  {row['rule']:28} {printable(text)}"
 
 
 _SHOWN = ("concept", "rule", "chars", "text")

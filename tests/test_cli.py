@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tasks.demo import SITE, serving
+from tasks.present import printable
 from tasks.store.local import LocalS3
 from tests.hostile.tough_server import ToughServer
 
@@ -366,3 +367,58 @@ def test_output_into_a_closed_pipe_ends_quietly(site: str, tmp_path: Path) -> No
     done = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, env=environment(), timeout=60)
 
     assert "Traceback" not in done.stderr
+
+
+# ------------------------------------------------------------------ odd input and output
+def test_a_list_may_start_with_a_byte_order_mark_and_hold_bytes_that_are_no_utf_8(site: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "flows.cli", "archive", "-", "--store", str(tmp_path / "store")]
+    listed = b"\xef\xbb\xbfhttp://" + site.encode() + PAGE.encode() + b"\r\nhttp://\xff\xfe/\r\n"
+    done = subprocess.run(command, env=environment(site), input=listed, capture_output=True, timeout=60)
+    assert (done.returncode, b"Traceback" in done.stderr) == (1, False)
+    assert b"1 failed, 1 ok" in done.stderr
+
+
+def test_output_that_an_encoding_or_a_disk_cannot_hold_is_no_traceback(site: str, tmp_path: Path) -> None:
+    saved = tmp_path / "saved.html"
+    saved.write_text("<article><p>" + "Zwei Brücken über den Fluß → hier. " * 40 + "</p></article>", encoding="utf-8")
+    done = tearsheet("clean", str(saved), PYTHONIOENCODING="ascii")
+    assert (done.returncode, "Br\\xfccken" in done.stdout) == (0, True), done.stderr
+    if Path("/dev/full").exists():
+        with Path("/dev/full").open("w") as full:
+            command = [sys.executable, "-m", "flows.cli", "clean", str(saved)]
+            failed = subprocess.run(
+                command, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+            )
+        assert (failed.returncode, failed.stderr.count("\n")) == (1, 1), failed.stderr
+
+
+def test_a_batch_gives_each_broken_line_its_own_error(tmp_path: Path) -> None:
+    rows = [b'{"id":1,"html":"<p>a</p>"}', b'{"id":2,"html":"\xff"}', b'{"id":3,"url":5,"html":"a"}', b"[" * 100_000]
+    batch = tmp_path / "batch.jsonl"
+    batch.write_bytes(b"\xef\xbb\xbf" + b"\n".join([*rows, b'{"id":"\\ud800","html":"\\ud800"}']))
+    done = tearsheet("clean", "--batch", str(batch))
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, [bool(row.get("error")) for row in told]) == (1, [False, True, True, True, False])
+
+
+def test_pull_into_what_is_no_folder_is_one_plain_line(site: str, tmp_path: Path) -> None:
+    row = archived(site, tmp_path / "store")
+    (tmp_path / "file").touch()
+    done = tearsheet("pull", row["id"], "--store", str(tmp_path / "store"), "-o", str(tmp_path / "file"))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    (tmp_path / "out" / row["id"] / "article.html").mkdir(parents=True)
+    done = tearsheet("pull", row["id"], "--store", str(tmp_path / "store"), "-o", str(tmp_path / "out"), "--force")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert [path.name for path in (tmp_path / "out" / row["id"]).iterdir()] == ["article.html"]
+
+
+def test_verify_goes_on_after_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no archive")
+    done = tearsheet("verify", str(tmp_path), "x" * 5000, str(tmp_path / "text"))
+    assert done.returncode == 1
+    assert "NOT SOUND" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_what_a_page_says_cannot_drive_the_terminal() -> None:
+    assert printable("a\x1b[2J\x9b\r\u202eb\tc\nd é") == "a\ufffd[2J\ufffd\ufffd\ufffdb\tc\nd é"
