@@ -56,7 +56,7 @@ def batch_lines(file: str, out: TextIO, *, dirs: Sequence[Path], thin_words: int
     gc.disable()
     failed, ascii_only = 0, (out.encoding or "utf-8").lower() != "utf-8"  # JSON is UTF-8, or ASCII with escapes
     with _opened(file) as stream:
-        for number, line in enumerate(_filled(stream), 1):
+        for number, line in _filled(stream):
             try:
                 row = _row(line, number)
             except FormatError as error:
@@ -82,8 +82,9 @@ def _opened(file: str) -> AbstractContextManager[Iterable[bytes]]:
         raise NotFound(error.strerror or str(error), where=file, remedy="Name a file of JSON lines") from error
 
 
-def _filled(lines: Iterable[bytes]) -> Iterable[bytes]:
-    return (line for line in lines if line.strip())
+def _filled(lines: Iterable[bytes]) -> Iterable[tuple[int, bytes]]:
+    """Number and text of each line that is not empty."""
+    return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
 
 
 def _row(line: bytes, number: int) -> dict[str, Any]:
