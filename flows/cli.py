@@ -146,13 +146,17 @@ def pull(
 
     settings = load_settings(config, store=store)
     with open_store(settings.store, settings) as opened:
-        pulled = pull_bundle(opened, target, out, at=_at(at), force=force)
+        pulled = pull_bundle(opened, target, out, at=_at(at), force=force, broken=_warn)
     if json:
         files = [str(path) for path in pulled.files]
         print_json({"id": pulled.id, "folder": str(pulled.folder), "files": files, "verified": True})
     else:
         print(f"{pulled.id}  verified, {len(pulled.files)} files in {pulled.folder}")
         print("\n".join(f"  {path.relative_to(pulled.folder)}" for path in pulled.files))
+
+
+def _warn(error: TearsheetError) -> None:
+    print(f"tearsheet: left out: {error}", file=sys.stderr)
 
 
 def _at(text: str | None) -> Any:
@@ -174,11 +178,14 @@ def list_(store: Store = None, json: Json = False, config: Config = None) -> Non
     from tasks.store import open_store
 
     settings = load_settings(config, store=store)
-    count = 0
+    count, broken = 0, list[TearsheetError]()
     with open_store(settings.store, settings) as opened:
-        for count, entry in enumerate(entries(opened), 1):  # noqa: B007 counted for the last line
+        for count, entry in enumerate(entries(opened, broken=broken.append), 1):  # noqa: B007 counted for the last line
             print_json(asdict(entry)) if json else print(entry_line(entry))
+    for error in broken:
+        _warn(error)
     Talk().say(f"{count:,} bundle{'s' if count != 1 else ''} in {settings.store}")
+    raise typer.Exit(1 if broken else 0)
 
 
 @app.command(epilog="Example: tearsheet show https://example.org/story --removed")
@@ -198,7 +205,10 @@ def show(
     from tasks.store import open_store
 
     settings = load_settings(config, store=store)
-    with open_store(settings.store, settings) as opened, fetched(opened, find(opened, target, _at(at))) as path:
+    with (
+        open_store(settings.store, settings) as opened,
+        fetched(opened, find(opened, target, _at(at), broken=_warn)) as path,
+    ):
         shown = read_shown(path)
     _print_shown(shown, removed=removed, json=json)
 

@@ -1,6 +1,6 @@
 """The catalog: what the store holds, read from its manifests alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from urllib.parse import urldefrag, urlsplit, urlunsplit
@@ -41,12 +41,26 @@ class Entry:
         return frozenset((asked, answered, canonical) if own == host else (asked, answered))
 
 
-def entries(store: Store) -> Iterator[Entry]:
-    """Every bundle of the store, oldest first. Raises FormatError for a manifest that cannot be read."""
-    return (_entry(id_, manifest) for id_, manifest in store.manifests())
+Broken = Callable[[FormatError], None]  # told of each manifest that cannot be read; may raise it
 
 
-def find(store: Store, target: str, at: datetime | None = None) -> str:
+def stop_at(error: FormatError) -> None:
+    """Raises the error: one damaged manifest ends the reading."""
+    raise error
+
+
+def entries(store: Store, *, broken: Broken = stop_at) -> Iterator[Entry]:
+    """Every bundle of the store, oldest first; a manifest that cannot be read goes to `broken`."""
+    for id_, manifest in store.manifests():
+        try:
+            entry = _entry(id_, manifest)
+        except FormatError as error:
+            broken(error)
+        else:
+            yield entry
+
+
+def find(store: Store, target: str, at: datetime | None = None, *, broken: Broken = stop_at) -> str:
     """The id that `target` means: itself, or the newest good bundle of that URL, not after `at`.
 
     Raises NotFound, saying what there is instead.
@@ -54,7 +68,7 @@ def find(store: Store, target: str, at: datetime | None = None) -> str:
     if is_id(target):
         return target
     page = identity(target)
-    found = [entry for entry in entries(store) if page in entry.pages]
+    found = [entry for entry in entries(store, broken=broken) if page in entry.pages]
     stamp = f"{at:%Y%m%d%H%M%S}" if at else "9"
     fitting = [entry.id for entry in found if entry.good and entry.id[:14] <= stamp]
     if fitting:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tasks.bundle.read import extract_bundle, member_names, read_member
 from tasks.bundle.verify import is_sound, verify_file
-from tasks.catalog import find, is_id
+from tasks.catalog import Broken, find, is_id, stop_at
 from tasks.errors import FixityError, NotFound
 from tasks.records import Problem
 from tasks.settings import Settings
@@ -37,12 +37,14 @@ def fetched(store: Store, id_: str) -> Iterator[Path]:
         yield store.fetch_bundle(id_, Path(folder))
 
 
-def pull(store: Store, target: str, dest: Path, *, at: datetime | None = None, force: bool = False) -> Pulled:
+def pull(
+    store: Store, target: str, dest: Path, *, at: datetime | None = None, force: bool = False, broken: Broken = stop_at
+) -> Pulled:
     """The bundle that `target` (an id or a URL) means, verified with its manifest, below `dest`/<id>/.
 
     Raises NotFound, FixityError with the first problems, or WouldOverwrite without `force`.
     """
-    id_ = find(store, target, at)
+    id_ = find(store, target, at, broken=broken)
     with fetched(store, id_) as path:
         problems = verify_file(path, manifest=store.read_manifest(id_))
         if not is_sound(problems):

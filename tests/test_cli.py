@@ -94,6 +94,21 @@ def test_list_shows_what_is_there(site: str, tmp_path: Path) -> None:
     assert [json.loads(line)["id"] for line in listed.stdout.splitlines()] == [row["id"]]
 
 
+def test_one_damaged_manifest_is_named_and_hides_no_other(site: str, tmp_path: Path) -> None:
+    store, url = tmp_path / "store", f"http://{site}{PAGE}"
+    row = archived(site, store)
+    damaged = store / "v1" / "bundles" / "2026" / "01" / "01" / "20260101000000-0123456789abcdef.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("{")
+    listed = tearsheet("list", "--store", str(store), "--json")
+    pulled = tearsheet("pull", url, "--store", str(store), "-o", str(tmp_path / "o"))
+
+    assert (listed.returncode, pulled.returncode) == (1, 0)
+    assert json.loads(listed.stdout)["id"] == row["id"]
+    assert damaged.name in listed.stderr
+    assert damaged.name in pulled.stderr
+
+
 def test_pull_never_overwrites_without_force(site: str, tmp_path: Path) -> None:
     row = archived(site, tmp_path / "s")
     args = ("pull", row["id"], "--store", str(tmp_path / "s"), "-o", str(tmp_path / "o"))
