@@ -89,7 +89,7 @@ def archive(
 
 
 def _stop_on_interrupt() -> threading.Event:
-    """Set by the first Ctrl-C: what is under way finishes. The second one ends at once."""
+    """Set by the first Ctrl-C or SIGTERM: what is under way finishes. A second Ctrl-C ends at once."""
     stop = threading.Event()
 
     def interrupted(*_: Any) -> None:
@@ -98,6 +98,7 @@ def _stop_on_interrupt() -> threading.Event:
         stop.set()
 
     signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, interrupted)
     return stop
 
 

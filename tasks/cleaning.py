@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,7 +13,7 @@ from tasks.capture.charset import decide_charset, decode_text
 from tasks.clean import RuleSet, load_rules
 from tasks.errors import FormatError, NotFound
 from tasks.pipeline import read_article
-from tasks.records import Article, Metadata, Sourced
+from tasks.records import Article, Metadata, Removal, Sourced
 
 __all__ = ["Cleaned", "batch_lines", "clean_file", "clean_html", "cleaned_json"]
 
@@ -100,6 +100,9 @@ def _row(line: bytes, number: int) -> dict[str, Any]:
     return dict(row)
 
 
+_REMOVAL = tuple(field.name for field in fields(Removal))  # asdict copies deeply, at five times the cost
+
+
 def cleaned_json(cleaned: Cleaned) -> dict[str, Any]:
     """The fields of `clean --json`."""
     metadata, article = cleaned.metadata, cleaned.article
@@ -116,7 +119,7 @@ def cleaned_json(cleaned: Cleaned) -> dict[str, Any]:
         "text": article.text,
         "markdown": article.markdown,
         "html": article.html,
-        "removed": [asdict(removal) for removal in article.removals],
+        "removed": [{name: getattr(removal, name) for name in _REMOVAL} for removal in article.removals],
         "verdict": cleaned.verdict,
     }
 

@@ -139,7 +139,8 @@ def test_the_demo_runs_offline(tmp_path: Path) -> None:
     assert len(list((tmp_path / "copy").glob("*/*.wacz"))) == 1
 
 
-def test_ctrl_c_finishes_what_is_under_way(tough: ToughServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_what_is_under_way_finish(sent: signal.Signals, tough: ToughServer, tmp_path: Path) -> None:
     urls = "\n".join([tough.url("/slow"), *(tough.url(f"/number/{n}") for n in range(400))])
     errors_file = (tmp_path / "errors").open("w")
     process = subprocess.Popen(
@@ -156,7 +157,7 @@ def test_ctrl_c_finishes_what_is_under_way(tough: ToughServer, tmp_path: Path) -
         process.stdin.write(urls)
         process.stdin.close()
         first = process.stdout.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         rest = process.stdout.readlines()
     process.wait(timeout=60)
     errors = (tmp_path / "errors").read_text()

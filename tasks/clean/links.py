@@ -19,13 +19,20 @@ class Links:
 
     def __init__(self, page: Page, url: str) -> None:
         self.base = url
+        self._known: dict[str, str] = {}  # a page's links are written in HTML and in Markdown
         head = page.element[0].getroottree().getroot() if page.element else None
         base = next(iter(head.iter("base")), None) if head is not None else None
         if base is not None:
-            self.base = self.absolute(base.get("href") or "") or url
+            self.base = self._resolved(base.get("href") or "") or url
 
     def absolute(self, value: str) -> str:
         """The absolute address, or the empty string where it leads nowhere safe."""
+        known = self._known.get(value)
+        if known is None:
+            known = self._known[value] = self._resolved(value)
+        return known
+
+    def _resolved(self, value: str) -> str:
         value = _DROPPED.sub("", value).strip()
         if not value:
             return ""

@@ -64,7 +64,13 @@ class RuleSet:
                 self.lines.append(rule)
         self._anchors = frozenset(self._by_key)
         self.longest_line = max((rule.max_chars for rule in self.lines), default=0)
-        self._any_line = re.compile("|".join(f"(?:{rule.text})" for rule in self.lines) or r"(?!)", re.IGNORECASE)
+        # Most lines are no rule's: one alternation says so, of those rules only that look at lines so long.
+        self._any_line = {
+            limit: re.compile(
+                "|".join(f"(?:{rule.text})" for rule in self.lines if rule.max_chars >= limit), re.IGNORECASE
+            )
+            for limit in sorted({rule.max_chars for rule in self.lines})
+        }
 
     def by_tag(self, look: Look, attributes: Mapping[str, str], host: str) -> list[Rule]:
         """The rules whose selector means this tag, in order of their ids."""
@@ -78,13 +84,21 @@ class RuleSet:
 
     def by_text(self, line: str, host: str) -> list[Rule]:
         """The rules that know this line by its words alone."""
-        if not self._any_line.match(line):
-            return []
+        size = len(line)
+        for limit, any_line in self._any_line.items():
+            if size <= limit:
+                if any_line.match(line):
+                    break
+                return []
         return [
             rule
             for rule in self.lines
             if len(line) <= rule.max_chars and rule.pattern and rule.pattern.match(line) and rule.for_host(host)
         ]
+
+
+def _any_of(texts: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{text})" for text in texts), re.IGNORECASE)
 
 
 def _digest(rules: Sequence[Rule]) -> Digest:

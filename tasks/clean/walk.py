@@ -7,7 +7,6 @@ double line break. Everything later (choice, soup, ledger) works on these lists 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
 
 from lxml import etree
 
@@ -80,7 +79,6 @@ def walk(root: etree._Element) -> Page:
     )
     starts, owner, widget = page.starts, page.owner, page.widget
     flags_of = TAGS.get
-    attributes_of: Any = etree._Element.items  # the stubs allow bytes; the HTML parser gives str only
     text: str | None
     opened = 0  # first text of the block under way
 
@@ -143,13 +141,19 @@ def walk(root: etree._Element) -> Page:
             number += 1
             mask = 0
             child_link, child_hidden = in_link, in_hidden
-            for name, value in attributes_of(child):
-                if name == "class" or name == "id":
-                    mask |= class_mask(value)
-                elif name == "hidden":
-                    child_hidden = child_hidden or value != "until-found"
-                elif name == "style" and "none" in value and "display:none" in value.replace(" ", "").lower():
-                    child_hidden = True
+            get = child.get  # four look-ups cost less than a list of all attributes, and stay linear in their number
+            value = get("class")
+            if value:
+                mask = class_mask(value)
+            value = get("id")
+            if value:
+                mask |= class_mask(value)
+            value = get("style")
+            if value and "none" in value and "display:none" in value.replace(" ", "").lower():
+                child_hidden = True
+            value = get("hidden")
+            if value is not None and value != "until-found":
+                child_hidden = True
             if flags & BLOCK:
                 if len(texts) > opened:
                     close(line, False)

@@ -80,14 +80,18 @@ class _Walk:
         tag = element.tag
         if tag == "h1" and (self._any_heading or self._is_subject(self._look(element, 500))):
             self._passed, self.after = True, 0
+        text, tail = element.text, element.tail
+        speaks = bool(text and not text.isspace()) and tag not in _NO_TEXT
+        follows = bool(tail and not tail.isspace())
+        timed = tag == "time" or bool(element.get("datetime"))
+        if not (speaks or follows or timed or tag in _AUTHOR_TAGS):
+            return
         kinds = self._class_kinds(element)
-        text = element.text
-        if text and tag not in _NO_TEXT:
+        if text and speaks:
             self._text(element, text, kinds, inside=True)
-        text = element.tail
-        if text:
-            self._text(element, text, kinds, inside=False)
-        if tag == "time" or element.get("datetime"):
+        if tail and follows:
+            self._text(element, tail, kinds, inside=False)
+        if timed:
             self._time(element, kinds)
         if tag in _AUTHOR_TAGS:
             self._author(element, kinds)
