@@ -287,13 +287,13 @@ def verify(
     """Find every problem of any WACZ or WARC."""
     from tasks.bundle.verify import is_sound
     from tasks.present import print_json
-    from tasks.retrieve import verified
+    from tasks.retrieve import verify_target
 
     settings = load_settings(config, store=store)
     sound = True
     for target in targets:
         try:
-            problems = verified(target, settings, level)
+            problems = verify_target(target, settings, level)
         except TearsheetError as error:  # one that cannot be read never hides the others
             print(f"tearsheet: {error}", file=sys.stderr)
             sound = False

@@ -54,23 +54,29 @@ def batch_lines(file: str, out: TextIO, *, dirs: Sequence[Path], thin_words: int
     rules = load_rules(tuple(dirs))
     gc.freeze()  # what is loaded by now stays; trees come and go, and the collector need not look for them in between
     gc.disable()
-    failed, ascii_only = 0, (out.encoding or "utf-8").lower() != "utf-8"  # JSON is UTF-8, or ASCII with escapes
-    with _opened(file) as stream:
-        for number, line in _filled(stream):
-            try:
-                row = _row(line, number)
-            except FormatError as error:
-                failed += 1
-                out.write(json.dumps({"id": None, "line": number, "error": str(error)}) + "\n")
-                continue
-            cleaned = clean_html(
-                row["html"], id_=row["id"], url=row.get("url") or "", rules=rules, thin_words=thin_words
-            )
-            out.write(json.dumps(cleaned_json(cleaned), ensure_ascii=ascii_only) + "\n")
-            if number % 20 == 0:
-                gc.collect()
+    try:
+        with _opened(file) as stream:
+            failed = sum(not _answer(line, number, out, rules, thin_words) for number, line in _filled(stream))
+    finally:
+        gc.enable()
+        gc.unfreeze()
     out.flush()
     return failed
+
+
+def _answer(line: bytes, number: int, out: TextIO, rules: RuleSet, thin_words: int) -> bool:
+    """Write what becomes of one line; whether it was a page."""
+    if number % 20 == 0:
+        gc.collect()
+    try:
+        row = _row(line, number)
+    except FormatError as error:
+        out.write(json.dumps({"id": None, "line": number, "error": str(error)}) + "\n")
+        return False
+    cleaned = clean_html(row["html"], id_=row["id"], url=row.get("url") or "", rules=rules, thin_words=thin_words)
+    ascii_only = (out.encoding or "utf-8").lower() != "utf-8"  # JSON is UTF-8, or ASCII with escapes
+    out.write(json.dumps(cleaned_json(cleaned), ensure_ascii=ascii_only) + "\n")
+    return True
 
 
 def _opened(file: str) -> AbstractContextManager[Iterable[bytes]]:

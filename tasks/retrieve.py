@@ -17,7 +17,7 @@ from tasks.records import Problem
 from tasks.settings import Settings
 from tasks.store import Store, open_store
 
-__all__ = ["Pulled", "Shown", "fetched", "pull", "read_shown", "verified"]
+__all__ = ["Pulled", "Shown", "fetched", "pull", "read_shown", "verify_target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def read_shown(path: Path) -> Shown:
     )
 
 
-def verified(target: str, settings: Settings, level: str) -> tuple[Problem, ...]:
+def verify_target(target: str, settings: Settings, level: str) -> tuple[Problem, ...]:
     """Every problem of a file, or of a stored bundle, named by its id, with its manifest."""
     try:
         if Path(target).exists():  # raises where the name itself is too long

@@ -10,7 +10,7 @@ import pytest
 from tasks.bundle.verify import is_sound
 from tasks.errors import FixityError, NotFound
 from tasks.records import Bundle
-from tasks.retrieve import pull, read_shown, verified
+from tasks.retrieve import pull, read_shown, verify_target
 from tasks.settings import load_settings
 from tasks.store import open_store
 from tests.bundle.samples import METADATA, article, pack
@@ -32,7 +32,7 @@ def rewrite_manifest(store: Path, change: Callable[[dict[str, Any]], None]) -> N
 
 def test_a_stored_bundle_is_sound_and_pulled(stored: Bundle, tmp_path: Path) -> None:
     settings = load_settings(environ={}, store=str(tmp_path / "store"))
-    assert is_sound(verified(stored.id, settings, "full"))
+    assert is_sound(verify_target(stored.id, settings, "full"))
     assert pull(open_store(settings.store, settings), stored.id, tmp_path / "out").id == stored.id
 
 
@@ -41,7 +41,7 @@ def test_a_manifest_that_was_tampered_with_is_found_and_nothing_written(stored: 
     settings = load_settings(environ={}, store=str(tmp_path / "store"))
     rewrite_manifest(tmp_path / "store", lambda table: table["title"].update(value="It never came in"))
 
-    assert [item.code for item in verified(stored.id, settings, "full")] == ["manifest-mismatch"]
+    assert [item.code for item in verify_target(stored.id, settings, "full")] == ["manifest-mismatch"]
     with pytest.raises(FixityError, match="manifest-mismatch at manifest:title"):
         pull(open_store(settings.store, settings), stored.id, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -50,9 +50,9 @@ def test_a_manifest_that_was_tampered_with_is_found_and_nothing_written(stored: 
 def test_what_cannot_be_read_is_named_and_not_verified(tmp_path: Path) -> None:
     settings = load_settings(environ={}, store=str(tmp_path / "store"))
     with pytest.raises(NotFound, match="Is a directory"):
-        verified(str(tmp_path), settings, "full")
+        verify_target(str(tmp_path), settings, "full")
     with pytest.raises(NotFound, match="no such file"):
-        verified(str(tmp_path / "none.wacz"), settings, "full")
+        verify_target(str(tmp_path / "none.wacz"), settings, "full")
 
 
 def test_what_is_shown_is_the_article_and_every_removal(tmp_path: Path) -> None:
