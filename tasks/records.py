@@ -182,7 +182,9 @@ class Removal:
     text: str  # every text node of it, white space folded
     chars: int  # visible characters (white space not counted) of its text nodes
     digest: Digest  # of its text nodes as parsed, joined, UTF-8
-    score: float | None = None
+    score: float | None = None  # how much like article its text looks, 0 to 1
+    doubt: float = 0.0  # how near the decision was: 0 certain, 1 on the edge of being kept
+    leading: tuple[tuple[str, float], ...] = ()  # features that led to the score: name, effect in log-odds
 
 
 @dataclass(frozen=True, slots=True)
