@@ -20,13 +20,16 @@ _SEEN_TEXTS = etree.XPath(
     smart_strings=False,
 )
 
+_ARTICLE_TEXT = frozenset({"articleBody", "reviewBody", "text"})  # itemprop, see schema.org
+
 
 @dataclass(slots=True)
 class Page:
     """A page as flat lists.
 
     Elements in document order (index n): tag, element, parent, end (first element after its subtree), line (nearest
-    block-level element, itself included), mask (words of class and id, see words.py), hidden, text_start:text_end
+    block-level element, itself included), mask (words of class and id, see words.py), classes and idents (class
+    and id as written), item (in what the page's microdata call the article's text), hidden, text_start:text_end
     (its text nodes), block_start:block_end (its blocks). Number 0 is the document.
     Text nodes in document order (index i): texts, holder (element), linked (inside <a>). Texts of white space alone
     are kept only inside a block: nobody sees the others.
@@ -39,6 +42,9 @@ class Page:
     end: list[int] = field(default_factory=list)
     line: list[int] = field(default_factory=list)
     mask: list[int] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    idents: list[str] = field(default_factory=list)
+    item: list[bool] = field(default_factory=list)
     hidden: list[bool] = field(default_factory=list)
     text_start: list[int] = field(default_factory=list)
     text_end: list[int] = field(default_factory=list)
@@ -70,6 +76,7 @@ def walk(root: etree._Element) -> Page:
     page = Page()
     tags, elements, parents, ends, lines = page.tag, page.element, page.parent, page.end, page.line
     masks, hiddens, text_start, text_end = page.mask, page.hidden, page.text_start, page.text_end
+    classes, idents, items = page.classes, page.idents, page.item
     block_start, block_end, texts, holder, linked = (
         page.block_start,
         page.block_end,
@@ -96,6 +103,9 @@ def walk(root: etree._Element) -> Page:
     for numbers in (ends, lines, masks, text_start, text_end, block_start, block_end):
         numbers.append(0)
     hiddens.append(False)
+    classes.append("")
+    idents.append("")
+    items.append(False)
     current = line = number = 0
     in_link = in_hidden = False
     broken = False  # the last thing in the block under way was a <br>
@@ -127,6 +137,9 @@ def walk(root: etree._Element) -> Page:
                     lines.append(line)
                     masks.append(0)
                     hiddens.append(in_hidden)
+                    classes.append("")
+                    idents.append("")
+                    items.append(items[current])
                     text_start.append(len(texts))
                     text_end.append(len(texts))
                     block_start.append(len(starts))
@@ -142,22 +155,25 @@ def walk(root: etree._Element) -> Page:
             mask = 0
             child_link, child_hidden = in_link, in_hidden
             get = child.get  # four look-ups cost less than a list of all attributes, and stay linear in their number
-            value = get("class")
-            if value:
-                mask = class_mask(value)
-            value = get("id")
-            if value:
-                mask |= class_mask(value)
+            name = get("class") or ""
+            if name:
+                mask = class_mask(name)
+            ident = get("id") or ""
+            if ident:
+                mask |= class_mask(ident)
             value = get("style")
             if value and "none" in value and "display:none" in value.replace(" ", "").lower():
                 child_hidden = True
             value = get("hidden")
             if value is not None and value != "until-found":
                 child_hidden = True
+            item = items[current]
             if flags & BLOCK:
                 if len(texts) > opened:
                     close(line, False)
                 child_line, broken = number, False
+                if not item and (value := get("itemprop")):
+                    item = value in _ARTICLE_TEXT
             else:
                 child_line = line
                 if flags & LINK:
@@ -172,6 +188,9 @@ def walk(root: etree._Element) -> Page:
             ends.append(number + 1)
             lines.append(child_line)
             masks.append(mask)
+            classes.append(name)
+            idents.append(ident)
+            items.append(item)
             hiddens.append(child_hidden)
             text_start.append(len(texts))
             text_end.append(0)
