@@ -7,7 +7,6 @@ one's parent node (2), and so on.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.clean.clues import Clues
-from tasks.clean.lexicon import LINE_GROUPS, PLACE_GROUPS, TAG_NUMBER, class_tokens, line_bits, place_bits
+from tasks.clean.lexicon import TAG_NUMBER
 from tasks.clean.tags import names
 from tasks.clean.walk import Page
 
@@ -23,10 +22,10 @@ __all__ = ["Nodes", "Table", "measure"]
 
 Array = npt.NDArray[Any]
 
-_WORD, _UPPER, _DIGIT, _STOP, _COMMA, _CJK, _MARK, _END = (1 << shift for shift in range(8))
+_WORD, _UPPER, _DIGIT, _STOP, _COMMA, _CJK, _END = (1 << shift for shift in range(7))
 _TOKEN: Final = re.compile(r"[^\W\d_]+|\d")
 _LETTER: Final = re.compile(r"\w")
-_LOOKED_AT: Final = 400  # characters of a block whose words are looked up
+_LOOKED_AT: Final = 280  # characters of a block whose words are looked up
 _LOOKED_UP: Final = 40  # words of a block
 _SHORT_LINE: Final = 40  # words
 _HEADINGS: Final = tuple(TAG_NUMBER[f"h{level}"] for level in range(1, 7))
@@ -35,12 +34,9 @@ _PROSE_WORDS: Final = 12
 _PROSE_LINKED: Final = 0.35
 _FAR: Final = 31  # blocks; further away is as good as nowhere
 _ANCESTORS: Final = tuple(
-    "article main aside nav header footer form figure figcaption ul ol table blockquote pre details section dl".split()
+    "article main aside nav footer form figure figcaption ol table blockquote pre section".split()
 )
-_QUOTES: Final = np.array([ord(char) for char in '"“„«‘»'])
 _ANCESTOR_BIT: Final = {tag: 1 << shift for shift, tag in enumerate(_ANCESTORS)}
-_PLACE_SHIFT: Final = len(_ANCESTORS)  # bits of class names come after those of tags
-_MEMO_SIZE: Final = 50_000  # a page may hold any number of distinct names: memory must not grow with them
 
 
 def _kinds() -> npt.NDArray[np.uint8]:
@@ -55,35 +51,13 @@ def _kinds() -> npt.NDArray[np.uint8]:
             kinds[number] |= _UPPER
     for first, last in ((0x3040, 0x30FF), (0x3400, 0x9FFF), (0xAC00, 0xD7AF)):
         kinds[first : last + 1] |= _CJK
-    for chars, bit in ((".!?。！？", _STOP), (",、，", _COMMA), ("|»›•", _MARK), ('.!?:;"”»…。！？)]’\'', _END)):
+    for chars, bit in ((".!?。！？", _STOP), (",、，", _COMMA), ('.!?:;"”»…。！？)]’\'', _END)):
         for char in chars:
             kinds[ord(char)] |= bit
     return kinds
 
 
 _KINDS: Final = _kinds()
-
-
-class _Names:
-    """What class names and ids tell, remembered from page to page."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, int] = {}
-
-    def bits(self, value: str) -> int:
-        """The kinds of place that the value of a class or id attribute tells of."""
-        bits = self.known.get(value)
-        if bits is None:
-            bits = 0
-            for token in class_tokens(value):
-                bits |= place_bits(token)
-            if len(self.known) >= _MEMO_SIZE:
-                self.known.clear()
-            self.known[value] = bits
-        return bits
-
-
-_names = _Names()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +69,15 @@ class Nodes:
     first: Array  # first row inside
     last: Array  # row after the last one inside
     tag: Array  # TAG_NUMBER, -1 for others
-    signature: Array  # the same for nodes of one tag and class
+    signature: Array  # number in `makes`, the same for nodes of one tag and class
+    makes: list[tuple[str, str]]  # tag and class attribute
+    end: Array  # node after the last one inside
+
+    def above(self, values: Array) -> Array:
+        """For each node the sum of the (whole) numbers of itself and of all nodes around it."""
+        steps = np.concatenate([values, [0]])
+        np.subtract.at(steps, self.end, values)
+        return np.cumsum(steps[:-1])
 
 
 class Table:
@@ -113,7 +95,11 @@ class Table:
         self.names: list[str] = []
         self.columns: list[Any] = []
         self.tokens = [_TOKEN.findall(text[:_LOOKED_AT].lower())[:_LOOKED_UP] for text in texts]
-        self.nodes, self.row_node = _nodes(page, blocks)
+        self.text_start, self.text_end = np.array(page.text_start), np.array(page.text_end)
+        self.sets = [set(tokens) for tokens in self.tokens]
+        self.nodes, self.row_node, inline = _nodes(page, blocks)
+        # Elements within a line that hold text.
+        self.inline: list[int] = inline[self.text_end[inline] > self.text_start[inline]].tolist()
         parent = self.nodes.parent
         second = parent[self.row_node]
         third = parent[second]
@@ -124,11 +110,6 @@ class Table:
         """One more column."""
         self.names.append(name)
         self.columns.append(values)
-
-    def add_bits(self, prefix: str, masks: Array, labels: Sequence[str], shift: int = 0) -> None:
-        """A column for each bit of `masks`."""
-        for number, label in enumerate(labels):
-            self.add(prefix + label, masks >> (shift + number) & 1)
 
     def matrix(self) -> Array:
         """All columns as float32, (features, rows)."""
@@ -160,10 +141,11 @@ def measure(page: Page, clues: Clues) -> Table | None:
     return table
 
 
-def _nodes(page: Page, blocks: list[int]) -> tuple[Nodes, Array]:
-    """The nodes of a page, and the node of each row."""
+def _nodes(page: Page, blocks: list[int]) -> tuple[Nodes, Array, Array]:
+    """The nodes of a page, the node of each row, and the elements that are no nodes."""
     line = np.array(page.line)
-    element = np.flatnonzero(line == np.arange(len(line)))
+    on_its_own = line == np.arange(len(line))
+    element, inline = np.flatnonzero(on_its_own), np.flatnonzero(~on_its_own)
     node_of = np.zeros(len(line), np.intp)
     node_of[element] = np.arange(len(element))
     node_of = node_of[line]
@@ -182,8 +164,10 @@ def _nodes(page: Page, blocks: list[int]) -> tuple[Nodes, Array]:
         rows_before[np.array(page.block_end)[element]],
         np.array([TAG_NUMBER.get(page.tag[n], -1) for n in listed]),
         signature,
+        list(known),
+        np.searchsorted(element, np.array(page.end)[element]),
     )
-    return nodes, node_of[np.array([page.owner[block] for block in blocks])]
+    return nodes, node_of[np.array([page.owner[block] for block in blocks])], inline
 
 
 def _running(values: Array) -> Array:
@@ -217,7 +201,6 @@ def _characters(table: Table) -> None:
     commas = total(kinds & _COMMA != 0)
     before_last = codes[np.maximum(last - 1, starts)]
     table.ended = (kinds[last] & _STOP) != 0
-    table.colon = codes[last] == 0x3A
     table.length = np.log1p(words)
     table.add("lw", table.length)
     table.add("nsent", np.minimum(table.sentences, 12))
@@ -228,13 +211,7 @@ def _characters(table: Table) -> None:
     table.add("dig", total(kinds & _DIGIT != 0) / lengths)
     table.add("end", kinds[last] & _END != 0)
     table.add("stop", table.ended)
-    table.add("up0", kinds[starts] & _UPPER != 0)
-    table.add("alpha0", kinds[starts] & (_WORD | _DIGIT) == _WORD)
-    table.add("quote0", np.isin(codes[starts], _QUOTES))
     table.add("q", total(codes == 0x3F) > 0)
-    table.add("pipe", total(kinds & _MARK != 0) > 0)
-    table.add("colon", table.colon)
-    table.add("copy", total(codes == 0xA9) > 0)
     table.add("dots", (codes[last] == 0x2026) | ((codes[last] == 0x2E) & (before_last == 0x2E)))
     seen = Counter(table.texts)
     table.add("dup", np.array([min(seen[text], 9) for text in table.texts]))
@@ -252,63 +229,51 @@ def _links(table: Table) -> None:
     else:
         whole = linked = np.zeros(len(rows))
     table.linked = np.minimum(linked / whole, 1)
-    inline = [
-        n for n, tag in enumerate(page.tag) if (tag == "a" or tag in _BOLD) and page.text_end[n] > page.text_start[n]
-    ]
-    links, bold = np.zeros(len(page.owner)), np.zeros(len(page.owner))
-    before = _running(sizes)
-    for n in inline:
-        block = page.block_start[n]
-        if page.tag[n] == "a":
-            links[block] += 1
-        else:
-            bold[block] += before[page.text_end[n]] - before[page.text_start[n]]
+    links, bold = [0] * len(page.owner), [0.0] * len(page.owner)
+    tags, text_start, text_end, block_start = page.tag, page.text_start, page.text_end, page.block_start
+    before = _running(sizes).tolist()
+    for n in table.inline:
+        tag = tags[n]
+        if tag == "a":
+            links[block_start[n]] += 1
+        elif tag in _BOLD:
+            bold[block_start[n]] += before[text_end[n]] - before[text_start[n]]
     table.hidden = np.array(page.hidden)[table.nodes.element[table.row_node]]
     table.add("ld", table.linked)
-    table.add("nl", np.minimum(links[rows], 20))
-    table.add("bold", np.minimum(bold[rows] / whole, 1))
+    table.add("nl", np.minimum(np.array(links)[rows], 20))
+    table.add("bold", np.minimum(np.array(bold)[rows] / whole, 1))
     table.add("hid", table.hidden)
 
 
 def _lines(table: Table, clues: Clues) -> None:
-    """What the words of short rows tell, and what they share with the page's head."""
-    bits, hits = [], []
-    columns: dict[str, list[float]] = {name: [] for name in ("tov", "tov2", "dov", "aov", "sov", "jld")}
-    title, about, author, site = clues.title, clues.about, clues.author, clues.site
-    body = _shingles(_TOKEN.findall(clues.body.lower())) if clues.body else None
-    short_rows = (table.words <= _SHORT_LINE).tolist()
-    for tokens, short in zip(table.tokens, short_rows, strict=True):
-        found = 0
-        known: list[int] = []
-        own = set(tokens)
-        size = len(own) or 1
-        if short:
-            known = [bit for bit in map(line_bits, tokens) if bit]
-            for bit in known:
-                found |= bit
-        bits.append(found)
-        hits.append(len(known))
-        shared = len(own & title) if short and title else 0
-        columns["tov"].append(shared / size)
-        columns["tov2"].append(shared / len(title) if shared else 0.0)
-        columns["dov"].append(len(own & about) / size if size >= 4 and about else 0.0)
-        columns["aov"].append(len(own & author) / len(author) if author else 0.0)
-        columns["sov"].append(len(own & site) / len(site) if site else 0.0)
-        if body is None:
-            columns["jld"].append(-1.0)
-        else:
-            pieces = _shingles(tokens)
-            columns["jld"].append(len(pieces & body) / len(pieces) if pieces else 0.5)
-    table.line_bits = np.array(bits)
-    table.hits = np.array(hits)
-    table.add("nm", table.hits)
-    for name, values in columns.items():
-        table.add(name, np.array(values))
-    table.add_bits("w_", table.line_bits, LINE_GROUPS)
-    overlap = np.array(columns["tov2"]) + np.array(columns["tov"])
+    """What the rows share with the page's head: its title, description, authors, site."""
+    short = table.words <= _SHORT_LINE
+    sizes = np.maximum([len(words) for words in table.sets], 1)
+    in_title = _shared(table, clues.title) * short
+    table.add("tov", in_title / sizes)
+    table.add("tov2", in_title / max(len(clues.title), 1))
+    table.add("dov", np.where(sizes >= 4, _shared(table, clues.about) / sizes, 0))
+    table.add("aov", _shared(table, clues.author) / max(len(clues.author), 1))
+    table.add("sov", _shared(table, clues.site) / max(len(clues.site), 1))
+    table.add("jld", _quoted(table, clues.body))
+    overlap = in_title / sizes + in_title / max(len(clues.title), 1)
     best = int(np.argmax(overlap))
-    near = np.clip(table.index - best, -60, 60) if overlap[best] >= 1.2 else np.full(table.count, -99)
-    table.add("title_d", near)
+    table.title = best if overlap[best] >= 1.2 else -1
+    table.add("title_d", np.clip(table.index - best, -60, 60) if table.title >= 0 else -99)
+
+
+def _shared(table: Table, words: frozenset[str]) -> Array:
+    """How many of its first words each row shares with `words`."""
+    return np.array([len(own & words) for own in table.sets]) if words else np.zeros(table.count)
+
+
+def _quoted(table: Table, body: str) -> Any:
+    """Which share of each row's words, in threes, stands in the article's text as the page's data have it."""
+    if not body:
+        return -1.0
+    known = _shingles(_TOKEN.findall(body.lower()))
+    pieces = [_shingles(tokens) for tokens in table.tokens]
+    return np.array([len(own & known) / len(own) if own else 0.5 for own in pieces])
 
 
 def _shingles(tokens: list[str]) -> set[tuple[str, ...]]:
@@ -363,7 +328,12 @@ def _prose(table: Table) -> None:
     table.add("hd", np.where(known, np.minimum(index - above, 30), _FAR))
     table.add("htag", np.where(known, table.tag[above], -1))
     table.add("hlen", np.where(known, table.length[above], -1))
-    table.add_bits("h_", np.where(known, table.line_bits[above], 0), LINE_GROUPS)
+    table.add("hld", np.where(known, table.linked[above], -1))
+    # Since the line that repeats the title: words, and headings of the rank of that line's.
+    title = max(table.title, 0)
+    table.add("wordssince", np.log1p(np.maximum(table.word_sum[:-1] - table.word_sum[title], 0)))
+    headings = np.cumsum(table.tag == table.tag[title]) if is_heading[title] else np.cumsum(is_heading)
+    table.add("hsince", np.clip(headings - headings[title], -20, 20) if table.title >= 0 else -99)
 
 
 def _latest(marked: Array) -> Array:
@@ -375,50 +345,24 @@ def _latest(marked: Array) -> Array:
 
 
 def _places(table: Table) -> None:
-    """What tags, classes and ids around a row tell."""
-    page, nodes = table.page, table.nodes
-    own, around, depth, articles = [], [], [], []
-    article = -1
-    listed = nodes.element.tolist()
-    bits_of, known = _names.bits, _names.known
-    for n, parent in zip(listed, nodes.parent.tolist(), strict=True):
-        tag, value = page.tag[n], page.classes[n]
-        bits = 0
-        if value:
-            bits = known.get(value, -1)
-            if bits < 0:
-                bits = bits_of(value)
-        if value := page.idents[n]:
-            bits |= bits_of(value)
-        bits = bits << _PLACE_SHIFT | _ANCESTOR_BIT.get(tag, 0)
-        own.append(bits)
-        if n:
-            around.append(around[parent] | bits)
-            depth.append(depth[parent] + 1)
-        else:
-            around.append(bits)
-            depth.append(0)
-        if tag == "article":
-            article += 1
-        articles.append(article)
+    """What the tags around a row tell."""
+    nodes = table.nodes
+    mine = np.array([_ANCESTOR_BIT.get(tag, 0) for tag, _ in nodes.makes])[nodes.signature]
+    around: list[int] = []
+    for parent, bits in zip(nodes.parent.tolist(), mine.tolist(), strict=True):
+        around.append(around[parent] | bits if around else bits)
+    articles = np.cumsum(nodes.tag == TAG_NUMBER["article"]) - 1
     first, second, third, _ = table.up
-    table.depth = np.array(depth)
-    mine, all_around = np.array(own), np.array(around)[first]
-    near = mine[first] | mine[second] | mine[third]
+    table.depth = nodes.above(np.ones(len(nodes.tag), np.int64)) - 1
+    all_around = np.array(around)[first]
     for number, tag in enumerate(_ANCESTORS):
         table.add(f"in_{tag}", all_around >> number & 1)
-    table.add_bits("kwa_", all_around, PLACE_GROUPS, _PLACE_SHIFT)
-    table.add_bits("kws_", mine[first], PLACE_GROUPS, _PLACE_SHIFT)
-    table.add_bits("kwn_", near, PLACE_GROUPS, _PLACE_SHIFT)
-    items = np.array(page.item)[nodes.element[first]]
-    table.add("item", items)
-    table.add("hasitem", bool(items.any()))
     table.add("depth", table.depth[first])
     table.add("tag", table.tag)
     table.add("ptag", nodes.tag[second])
     table.add("gptag", nodes.tag[third])
-    table.add("article", np.minimum(np.array(articles)[first], 9))
-    table.add("narticle", min(article + 1, 20))
+    table.add("article", np.minimum(articles[first], 9))
+    table.add("narticle", min(int(articles[-1]) + 1, 20))
 
 
 def _containers(table: Table) -> None:
@@ -481,6 +425,10 @@ def _cores(table: Table) -> None:
 def _signatures(table: Table) -> None:
     """What rows in places of the same make hold, page-wide."""
     first, second = table.nodes.signature[table.up[0]], table.nodes.signature[table.up[1]]
+    alone = np.bincount(first, table.words)
+    table.add("sg1w", np.log1p(alone)[first])
+    table.add("sg1p", (np.bincount(first, table.words * table.good) / table.all_prose)[first])
+    table.add("sg1ld", (np.bincount(first, table.words * table.linked) / np.maximum(alone, 1))[first])
     _, which = np.unique(first * (int(table.nodes.signature.max()) + 1) + second, return_inverse=True)
     table.signature = which
     words, number = np.bincount(which, table.words), np.bincount(which)
@@ -511,12 +459,10 @@ def _neighbours(table: Table) -> None:
         table.add(f"lw{by}", shifted(table.length, by, -1))
         table.add(f"ld{by}", shifted(table.linked, by, -1))
         table.add(f"tag{by}", shifted(table.tag, by, -2))
+    for by in (-1, 1):
         table.add(f"stop{by}", shifted(table.ended, by, -1))
         table.add(f"par{by}", shifted(second, by, -1) == second)
         table.add(f"sig{by}", shifted(table.signature, by, -1) == table.signature)
-    for by in (-1, 1):
-        table.add(f"nm{by}", shifted(table.hits, by, 0))
-        table.add(f"colon{by}", shifted(table.colon, by, 0))
     for reach in (2, 5, 10):
         low, high = np.maximum(index - reach, 0), np.minimum(index + reach + 1, count)
         words = table.word_sum[high] - table.word_sum[low]

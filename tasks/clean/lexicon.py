@@ -6,43 +6,7 @@ Neither list decides anything: they are features, and what they are worth was le
 import re
 from typing import Final
 
-__all__ = ["LINE_GROUPS", "PLACE_GROUPS", "TAG_NUMBER", "class_tokens", "line_bits", "place_bits"]
-
-# Words of short lines, by what they tell, in many languages.
-_LINES: Final = {
-    "cta": "newsletter newsletters subscribe subscriber subscribers subscription sign signup login register inbox "
-    "abonnieren abonnez abonner abonnement abo suscríbete suscribe suscripción iscriviti anmelden registrieren email "
-    "mail account premium donate donation unterstützen unlimited trial app download whatsapp telegram channel kanal "
-    "canal membership member alerts notifications prenumerera nyhetsbrev nieuwsbrief uutiskirje подпишитесь рассылка",
-    "rel": "related read more also recommended trending popular latest most next previous lire aussi lesen mehr auch "
-    "interessant siehe también lee leer leia leggi anche czytaj zobacz watch continue weitere themen topics stories "
-    "zum ähnliche beiträge artikel verwandte lea vea mire relacionadas noticias see click here läs mer les også lees "
-    "ook meer lue myös читайте также relacionados correlati powiązane",
-    "share": "share tweet facebook twitter whatsapp linkedin pinterest teilen partager compartir print copy link "
-    "reddit instagram youtube follow folgen drucken merken flipboard tiktok xing threads bluesky telegram "
-    "condividi compartilhar udostępnij dela del поделиться",
-    "comment": "comment comments reply kommentar kommentare replies respond leave reactions commentaires comentarios "
-    "antworten diskutieren debate commenti komentarze reacties kommentarer комментарии",
-    "legal": "copyright rights reserved cookie cookies privacy terms reuters getty afp dpa rechte vorbehalten "
-    "disclaimer impressum policy datenschutz shutterstock istock ap epa imago alamy derechos reservados droits",
-    "by": "by von par por di posted published updated written author text photo foto image credit source quelle tags "
-    "topics filed category categories last autor redaktion fotos bild veröffentlicht aktualisiert stand publié "
-    "modifié publicado actualizado photograph photographer editor reporter correspondent staff writer av door",
-    "date": "january february march april may june july august september october november december jan feb mar apr "
-    "jun jul aug sep oct nov dec januar februar märz mai juni juli oktober dezember monday tuesday wednesday thursday "
-    "friday saturday sunday ago hours minutes uhr min am pm gmt utc janvier février mars avril juin juillet août "
-    "septembre octobre novembre décembre enero febrero marzo abril mayo junio julio agosto octubre noviembre",
-    "ad": "advertisement advertising ad ads sponsored anzeige publicidad werbung promoted reklama reklame publicité "
-    "annonce pubblicità advertorial affiliate partner commission sponsor реклама",
-    "nav": "home menu search contact about us newsletter jobs careers shop cart faq help sitemap back top up zurück "
-    "startseite inicio accueil",
-}
-LINE_GROUPS: Final = tuple(_LINES)
-_LINE_BITS: Final[dict[str, int]] = {}
-for _bit, _listed in enumerate(_LINES.values()):
-    for _word in _listed.split():
-        _LINE_BITS[_word] = _LINE_BITS.get(_word, 0) | 1 << _bit
-line_bits: Final = _LINE_BITS.get  # word of a line → its groups as bits, or None
+__all__ = ["PLACE_GROUPS", "TAG_NUMBER", "class_tokens", "place_bits"]
 
 # Starts of the words of class names and ids, by the kind of place; a $ ends a whole word.
 _PLACES: Final = {
