@@ -1,5 +1,6 @@
 """From a page to its article: walk, choose, build, prune, write, account for the rest."""
 
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from tasks.clean.as_html import as_html
@@ -9,11 +10,12 @@ from tasks.clean.content import KEEP, choose
 from tasks.clean.ledger import removals
 from tasks.clean.links import Links
 from tasks.clean.parse import Tree, parse_tree
-from tasks.clean.prune import Reason, prune
-from tasks.clean.rules import RuleSet
+from tasks.clean.prune import Looked, Reason, prune
+from tasks.clean.rules import Rule, RuleSet
+from tasks.clean.site import site_choice
 from tasks.clean.soup import make_soup
 from tasks.clean.walk import Page, visible_chars, walk
-from tasks.records import Article
+from tasks.records import Article, Removal, digest_of
 
 __all__ = ["Cleaning", "clean_page", "clean_tree"]
 
@@ -21,15 +23,17 @@ __all__ = ["Cleaning", "clean_page", "clean_tree"]
 class Cleaning:
     """One page under cleaning; `owner` says of each text node where it went: 0 article, else an index in `reasons`."""
 
-    def __init__(self, page: Page, *, url: str, rules: RuleSet) -> None:
+    def __init__(self, page: Page, *, url: str, rules: RuleSet, looked: list[Looked] | None = None) -> None:
         self.page = page
+        self.rules, self.host = rules, _host(url)
         self.links = Links(page, url)
         self.reasons: list[Reason] = [Reason("", "", "")]  # number 0 is the article
         self.owner = [0] * len(page.texts)
+        self.site = site_choice(page, rules, self.host)
         self._choose()
+        self._force()
         self.kept = make_soup(page, self.owner)
-        self.rules, self.host = rules, _host(url)
-        prune(self.kept, rules, self.host, self.reasons)
+        prune(self.kept, rules, self.host, self.reasons, site=self.site, looked=looked)
 
     def _choose(self) -> None:
         """Give every text of a block that the choice left out to the reason for it."""
@@ -46,6 +50,21 @@ class Cleaning:
             for index in range(page.starts[block], page.starts[block + 1]):
                 self.owner[index] = code
 
+    def _force(self) -> None:
+        """What the site's rules say of a text stands above the choice."""
+        codes: dict[str, int] = {}
+        for index, forced in enumerate(self.site.texts):
+            if forced is None:
+                continue
+            if forced.keep:
+                self.owner[index] = 0
+                continue
+            rule = forced.rule
+            if rule.id not in codes:
+                codes[rule.id] = len(self.reasons)
+                self.reasons.append(Reason(rule.concept, rule.id, rule.why))
+            self.owner[index] = codes[rule.id]
+
     def article(self, parser: str) -> Article:
         """What is left, in its three forms, with the ledger of what went."""
         soup = self.kept.soup
@@ -53,7 +72,7 @@ class Cleaning:
             html=as_html(soup, self.links),
             markdown=as_markdown(soup, self.links),
             text=as_text(soup),
-            removals=removals(self.kept, self.reasons, self.rules, self.host),
+            removals=removals(self.kept, self.reasons, self.rules, self.host) + _notes(self.site.unmet),
             page_chars=visible_chars(self.page.texts),
             kept_chars=visible_chars(text for text, code in zip(self.page.texts, self.owner, strict=True) if not code),
             parser=parser,
@@ -73,6 +92,15 @@ def clean_tree(tree: Tree, *, url: str, rules: RuleSet) -> Article:
     if tree.root is None:
         return Article("", "", "", (), 0, 0, tree.parser)
     return Cleaning(walk(tree.root), url=url, rules=rules).article(tree.parser)
+
+
+def _notes(unmet: Iterable[Rule]) -> tuple[Removal, ...]:
+    """Entries of the ledger that took nothing: body rules of this site that met no element of the page."""
+    why = "met nothing on this page and was left out of account"
+    return tuple(
+        Removal("note", rule.id, f"body = {rule.body!r} {why}", path="/", text="", chars=0, digest=digest_of(b""))
+        for rule in unmet
+    )
 
 
 def _host(url: str) -> str:

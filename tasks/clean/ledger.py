@@ -72,7 +72,8 @@ def _runs(page: Page, owner: list[int], reasons: list[Reason]) -> Iterator[tuple
         while stop < count and _alike(reasons, owner[start], owner[stop]):
             stop += 1
         if owner[start]:
-            yield from _pieces(page, start, stop) if reasons[owner[start]].score is not None else ((start, stop),)
+            whole = reasons[owner[start]].score is None and reasons[owner[start]].concept != OUTSIDE
+            yield from ((start, stop),) if whole else _pieces(page, start, stop)
         start = stop
 
 
