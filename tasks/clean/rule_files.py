@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from tasks.clean.phrases import Phrases
+from tasks.clean.phrases import Phrases, parse_phrase
 from tasks.clean.rules import ACTIONS, GUARDS, SAME_AS, Rule, RuleSet
 from tasks.clean.selector import parse_selector
 from tasks.errors import RuleError
@@ -203,10 +203,16 @@ def _derived(table: _Table, action: str) -> dict[str, Any]:
     if values.get("text"):
         made["pattern"] = table.parsed("text", _pattern, "config/rules/README.md says what a pattern may be")
     if values.get("lines"):
-        table.parsed("lines", _made_phrases, "config/rules/README.md describes phrases")
+        table.parsed("lines", _check_phrases, "config/rules/README.md describes phrases")
         if selector or values.get("text"):
             made["phrases"] = _made_phrases(values["lines"])
     return made
+
+
+def _check_phrases(lines: Sequence[tuple[str, Sequence[str]]]) -> None:
+    for _, phrases in lines:
+        for phrase in phrases:
+            parse_phrase(phrase)
 
 
 def _made_phrases(lines: Sequence[tuple[str, Sequence[str]]]) -> Phrases[bool]:
