@@ -28,6 +28,7 @@ _EDGES: Final = (
     string.punctuation.replace("#", "") + "…“”„«»‹›‘’–—·•●■▪►▶→←↓✓¿¡،؛؟。、，！？（）「」『』\u200b\u200e\u200f\ufeff"
 )
 _NUMBER, _PARTING = "#", ":"
+_DIGITS: Final = re.compile(r"\d[\d.,]*")
 _WIDE_MARKS: Final = str.maketrans(dict.fromkeys("、。，！？（）「」『』【《》〈〉・", " ") | {"：": ": ", "】": ": "})
 _WIDE: Final = "\u3040"  # from here on: writings without spaces, or with particles stuck to the words
 _WIDE_KEY: Final = 2  # letters by which a phrase in such a writing is looked up
@@ -40,8 +41,10 @@ def fold_line(line: str) -> str:
 
 def _tokens(line: str) -> list[str]:
     line = line.lower().replace("’", "'")
-    if not line.isascii() and max(line) >= _WIDE:
-        line = line.translate(_WIDE_MARKS)
+    if not line.isascii():
+        line = line.replace("\u0307", "")  # what lower() leaves above the i of a Turkish capital
+        if max(line, default="") >= _WIDE:
+            line = _DIGITS.sub(_NUMBER, line.translate(_WIDE_MARKS))
     tokens: list[str] = []
     for token in line.split():
         if token.isalpha():
@@ -75,7 +78,12 @@ def parse_phrase(phrase: str) -> tuple[Pieces, ...]:
         found.append((pieces[0], *inner, pieces[-1]) if last else pieces)
         if not any(piece != ("",) and all(len(text.replace(" ", "")) > 1 for text in piece) for piece in found[-1]):
             raise ValueError(f"{phrase!r} can mean almost any line")
-    return tuple(dict.fromkeys(found))
+    wide = max(phrase) >= _WIDE
+    return tuple(dict.fromkeys(_unspaced(pieces) if wide else pieces for pieces in found))
+
+
+def _unspaced(pieces: Pieces) -> Pieces:
+    return tuple(tuple(text.strip(" ") for text in piece) for piece in pieces)
 
 
 def _flat(phrase: str) -> list[str]:
@@ -115,7 +123,7 @@ def _fold_text(text: str) -> str:
     """Unlike a line, a piece keeps the colons at its ends: "related: *"."""
     ends = [":" if re.search(mark, text) else "" for mark in (r"\A\s*[:：|»›>]", r"[:：|»›>]\s*\Z")]
     folded = " ".join(filter(None, (ends[0], fold_line(text), ends[1] if fold_line(text) else "")))
-    return folded if not folded or max(folded) >= _WIDE else f" {folded} "
+    return f" {folded} " if folded else ""
 
 
 # ------------------------------------------------------------------ finding
@@ -166,7 +174,7 @@ class Phrases(Generic[T]):
 
     def _may_know(self, line: str) -> bool:
         """Whether a closer look is worth it: most lines neither begin nor end like a phrase nor hold a telling word."""
-        words = [word.strip(_EDGES) for word in line.lower().replace("’", "'").split()]
+        words = [word.strip(_EDGES) for word in line.lower().replace("’", "'").replace("\u0307", "").split()]
         return (
             not (words and words[0] and words[-1])
             or words[0] in self._firsts

@@ -29,7 +29,7 @@ _MOST: Final = 0.5  # of the article: no rule takes more, whatever it says
 _DENSE_CHARS: Final = 160  # visible characters; some 30 words
 _DENSE_WIDE_CHARS: Final = 60  # the same in a writing that has no spaces
 _DENSE_LINKED: Final = 0.3
-_SENTENCE_ENDS: Final = (".", "!", "?", "…", "。", "！", "？", "؟", "۔")
+_SENTENCE_ENDS: Final = (".", "!", "?", "…", "。", "！", "？", "؟", "۔", "।")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +225,7 @@ def _is_wide(text: str) -> bool:
 
 def _sentences(text: str) -> int:
     text = text.rstrip('"”’»」) ')
-    inner = sum(text.count(mark, 0, -1) for mark in (". ", "? ", "! ", "。", "！", "？", "؟ ", "۔ "))
+    inner = sum(text.count(mark, 0, -1) for mark in (". ", "? ", "! ", "。", "！", "？", "؟ ", "۔ ", "। "))
     return inner + text.endswith(_SENTENCE_ENDS)
 
 
