@@ -6,7 +6,7 @@ from tasks.clean.as_html import as_html
 from tasks.clean.as_markdown import as_markdown
 from tasks.clean.as_text import as_text
 from tasks.clean.content import KEEP, choose
-from tasks.clean.ledger import removals
+from tasks.clean.ledger import Leading, removals
 from tasks.clean.links import Links
 from tasks.clean.parse import Tree, parse_tree
 from tasks.clean.prune import Reason, prune
@@ -25,6 +25,7 @@ class Cleaning:
         self.page = page
         self.links = Links(page, url)
         self.reasons: list[Reason] = [Reason("", "", "")]  # number 0 is the article
+        self.choice = choose(page)
         self.owner = [0] * len(page.texts)
         self._choose()
         self.kept = make_soup(page, self.owner)
@@ -33,7 +34,7 @@ class Cleaning:
 
     def _choose(self) -> None:
         """Give every text of a block that the choice left out to the reason for it."""
-        page, choice = self.page, choose(self.page)
+        page, choice = self.page, self.choice
         known: dict[tuple[str, str, float], int] = {}
         for block, (score, why) in enumerate(zip(choice.scores, choice.why, strict=True)):
             if score >= KEEP:
@@ -46,6 +47,12 @@ class Cleaning:
             for index in range(page.starts[block], page.starts[block + 1]):
                 self.owner[index] = code
 
+    def verdict_of(self, block: int) -> tuple[float, float, Leading]:
+        """Score of a block, how near its decision was (0 certain, 1 on the edge), and the features that led to it."""
+        score = self.choice.scores[block]
+        doubt = 1 - (score - KEEP) / (1 - KEEP) if score >= KEEP else score / KEEP
+        return score, round(doubt, 3), ()
+
     def article(self, parser: str) -> Article:
         """What is left, in its three forms, with the ledger of what went."""
         soup = self.kept.soup
@@ -53,7 +60,7 @@ class Cleaning:
             html=as_html(soup, self.links),
             markdown=as_markdown(soup, self.links),
             text=as_text(soup),
-            removals=removals(self.kept, self.reasons, self.rules, self.host),
+            removals=removals(self.kept, self.reasons, self.rules, self.host, self.verdict_of),
             page_chars=visible_chars(self.page.texts),
             kept_chars=visible_chars(text for text, code in zip(self.page.texts, self.owner, strict=True) if not code),
             parser=parser,
