@@ -26,6 +26,8 @@ __all__ = ["page_pieces", "save_page"]
 
 INDEXED: Final = 20  # decisions in the index of the most doubtful
 _SHOWN: Final = 140  # characters of a text in the index
+_OWN: Final = ' dir="auto"'  # the direction of the text itself
+_MANY, _BRIEF = 4, 60  # a box of more texts than so many, of fewer characters each, is set as one paragraph
 _STYLE: Final = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 _HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _POLICY: Final = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
@@ -133,11 +135,13 @@ def _text(spans: Sequence[Span], indexed: set[int]) -> Iterator[str]:
         if line is None:
             yield from (_paragraph(block, indexed, labelled=True) for block in together)
             continue
-        first = together[0][0][1]
-        most = max((span.doubt for block in together for _, span in block), default=0.0)
-        yield f'<div class="gone">{_label(first)} {_doubt(most)}\n'
-        yield from (_paragraph(block, indexed, labelled=False) for block in together)
-        yield "</div>\n"
+        gone = [span for block in together for _, span in block]
+        most = max(gone, key=lambda span: span.doubt)
+        yield f'<div class="gone"><div class="head">{_doubt(most.doubt)} {_label(most)}</div>\n'
+        run = len(gone) > _MANY and sum(len(span.text) for span in gone) < _BRIEF * len(gone)
+        yield '<div class="run" dir="auto">\n' if run else "<div>\n"
+        yield from (_paragraph(block, indexed, direction="" if run else _OWN) for block in together)
+        yield "</div></div>\n"
 
 
 def _whole_removal(block: list[tuple[int, Span]]) -> int | None:
@@ -146,7 +150,9 @@ def _whole_removal(block: list[tuple[int, Span]]) -> int | None:
     return first if all(span.removal == first for _, span in block) else None
 
 
-def _paragraph(block: list[tuple[int, Span]], indexed: set[int], *, labelled: bool) -> str:
+def _paragraph(
+    block: list[tuple[int, Span]], indexed: set[int], *, labelled: bool = False, direction: str = _OWN
+) -> str:
     tag = block[0][1].path.rpartition("/")[2].partition("[")[0]
     parts = []
     for number, span in block:
@@ -159,4 +165,4 @@ def _paragraph(block: list[tuple[int, Span]], indexed: set[int], *, labelled: bo
         parts.append(("" if span.glued or not parts else " ") + anchor)
     name = "h3" if tag in _HEADINGS else "p"
     shape = f' class="{_SHAPES[tag]}"' if tag in _SHAPES else ""
-    return f'<{name} dir="auto"{shape}>{"".join(parts)}</{name}>\n'
+    return f"<{name}{direction}{shape}>{''.join(parts)}</{name}>\n"
