@@ -97,12 +97,12 @@ def explain_url(url: str, settings: Settings, rules: RuleSet) -> Explained:
     with Recorder(settings) as recorder, contextlib.closing(recorder.capture(url)) as capture:
         page = read_page(capture.page, settings.max_decoded_bytes)
         explanation = _explained(page, capture.final_url, rules)
-        words = sum(count_words(span.text) for span in explanation.spans if span.fate is Fate.ARTICLE)
+        words = count_words(" ".join(span.text for span in explanation.spans if span.fate is Fate.ARTICLE))
         verdict = judge(capture, page, words, settings.thin_words)
-    notes = ("captured just now, not stored",)
+    notes = ["captured just now, not stored"]
     if not verdict.good:
-        notes += (f"verdict {verdict.kind.value} ({', '.join(verdict.reasons)})",)
-    return Explained(capture.final_url, explanation, notes, verdict.good)
+        notes.append(f"verdict {verdict.kind.value} ({', '.join(verdict.reasons)})")
+    return Explained(capture.final_url, explanation, tuple(notes), verdict.good)
 
 
 def _explained(page: PageText, url: str, rules: RuleSet) -> Explanation:

@@ -154,7 +154,7 @@ def _paragraph(
     block: list[tuple[int, Span]], indexed: set[int], *, labelled: bool = False, direction: str = _OWN
 ) -> str:
     tag = block[0][1].path.rpartition("/")[2].partition("[")[0]
-    parts = []
+    parts: list[str] = []
     for number, span in block:
         text = _e(span.text)
         if span.fate is Fate.REMOVED:
