@@ -22,6 +22,7 @@ COMPOSED = (
     "tasks.catalog",
     "tasks.cleaning",
     "tasks.retrieve",
+    "tasks.explaining",
     "tasks.watching",
     "tasks.demo",
     "tasks.present",

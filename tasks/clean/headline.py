@@ -34,9 +34,7 @@ def standfirsts(page: Page) -> frozenset[str]:
 def _metas(page: Page, names: frozenset[str]) -> list[str]:
     metas = page.element[0].iterfind("head/meta")
     found = [
-        meta.get("content") or ""
-        for meta in metas
-        if (meta.get("property") or meta.get("name") or "").lower() in names
+        meta.get("content") or "" for meta in metas if (meta.get("property") or meta.get("name") or "").lower() in names
     ]
     return [" ".join(one.split()) for one in found if len(one) <= 2 * _MOST]
 

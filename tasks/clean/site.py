@@ -75,5 +75,3 @@ def _of_text(page: Page, index: int, mark: Forced | None) -> Forced | None:
     if mark and mark.keep and mark.rule.body and page.hidden[page.holder[index]]:
         return None
     return mark
-
-
