@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
+from flows.cli_rules import rules_app
 from tasks import __version__
 from tasks.errors import PermanentError, RuleError, SettingsError, TearsheetError, UrlRefused
 from tasks.settings import Settings, config_dirs, load_settings
@@ -30,6 +31,7 @@ watch_app = typer.Typer(
     help="Sources to watch, named in config/watch.toml.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(watch_app, name="watch")
+app.add_typer(rules_app, name="rules")
 
 Store = Annotated[str | None, typer.Option("--store", help="Folder or s3://bucket/prefix. [TEARSHEET_STORE, archive/]")]
 Config = Annotated[

@@ -3,7 +3,7 @@
 import gc
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,7 +16,7 @@ from tasks.errors import FormatError, NotFound
 from tasks.pipeline import read_article
 from tasks.records import Article, Metadata, Removal, Sourced
 
-__all__ = ["Cleaned", "batch_lines", "clean_file", "clean_html", "cleaned_json", "read_html"]
+__all__ = ["Cleaned", "batch_lines", "clean_file", "clean_html", "cleaned_json", "read_batch", "read_html"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,12 @@ def _answer(line: bytes, number: int, out: TextIO, rules: RuleSet, thin_words: i
     ascii_only = (out.encoding or "utf-8").lower() != "utf-8"  # JSON is UTF-8, or ASCII with escapes
     out.write(json.dumps(cleaned_json(cleaned), ensure_ascii=ascii_only) + "\n")
     return True
+
+
+def read_batch(file: str) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines {"id","url","html"}; FormatError at the first line that is none."""
+    with _opened(file) as stream:
+        yield from (_row(line, number) for number, line in _filled(stream))
 
 
 def _opened(file: str) -> AbstractContextManager[Iterable[bytes]]:

@@ -22,6 +22,7 @@ COMPOSED = (
     "tasks.catalog",
     "tasks.cleaning",
     "tasks.retrieve",
+    "tasks.ruling",
     "tasks.explaining",
     "tasks.watching",
     "tasks.demo",

@@ -48,8 +48,9 @@ class Looked:
 
     rule: Rule
     guard: str
-    number: int  # the element
+    number: int  # the element; of a line without one of its own, that which holds it
     text: str
+    chars: int
 
 
 def prune(
@@ -114,7 +115,8 @@ class _Pruner:
                 continue
             guard = self._guard(rule, tag, line)
             if self.looked is not None:
-                self.looked.append(Looked(rule, guard, tag.sourcepos or 0, line or " ".join(tag.get_text().split())))
+                text = line or " ".join(tag.get_text(" ").split())
+                self.looked.append(Looked(rule, guard, self.kept.elements(tag)[0], text, size))
             if not guard:
                 self.taken[rule.id] += size
                 return rule

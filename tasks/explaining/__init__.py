@@ -28,7 +28,15 @@ from tasks.retrieve import check_sound, fetched, read_shown
 from tasks.settings import Settings
 from tasks.store import open_store
 
-__all__ = ["Explained", "explain_bundle", "explain_file", "explain_target", "explain_url"]
+__all__ = [
+    "Explained",
+    "explain_bundle",
+    "explain_file",
+    "explain_target",
+    "explain_url",
+    "read_bundle_page",
+    "rules_for",
+]
 
 _ZIP = b"PK\x03\x04"
 
@@ -117,15 +125,26 @@ def _explained(page: PageText, url: str, rules: RuleSet) -> Explanation:
 # ------------------------------------------------------------------ a bundle
 def explain_bundle(path: Path, settings: Settings, rules: RuleSet, *, manifest: bytes | None = None) -> Explained:
     """The page of a bundle, which is verified first; its own ledger is compared with what the rules say now."""
-    check_sound(path, where=path.name, manifest=manifest)
-    url, block = read_page_block(path)
-    with contextlib.closing(SpooledBody()) as body:
-        page = read_page(_exchange(url, block, body, where=path.name), settings.max_decoded_bytes)
-    explanation = _explained(page, url, rules)
+    url, page = read_bundle_page(path, settings, manifest=manifest)
+    explanation = _explained(page, url, rules_for(rules, path))
     notes = ["cleaned with the rules in force now"]
     if difference := ledger_difference(read_shown(path).removals, explanation.removals):
         notes.append(f"the ledger in the bundle differs: {difference}")
     return Explained(path.name.removesuffix(".wacz"), explanation, tuple(notes))
+
+
+def read_bundle_page(path: Path, settings: Settings, *, manifest: bytes | None = None) -> tuple[str, PageText]:
+    """URL and text of the page in a bundle, which is verified first."""
+    check_sound(path, where=path.name, manifest=manifest)
+    url, block = read_page_block(path)
+    with contextlib.closing(SpooledBody()) as body:
+        return url, read_page(_exchange(url, block, body, where=path.name), settings.max_decoded_bytes)
+
+
+def rules_for(rules: RuleSet, path: Path) -> RuleSet:
+    """The rules for the day that a bundle was captured on, which its name tells; all of them for any other name."""
+    id_ = path.name.removesuffix(".wacz")
+    return rules.on(datetime.strptime(id_[:8], "%Y%m%d").date()) if is_id(id_) else rules
 
 
 def _exchange(url: str, block: bytes, body: SpooledBody, *, where: str) -> Exchange:

@@ -31,7 +31,8 @@ STANDFIRST = "After ninety years the harbour loses its last crane."
 def article_page(inside: str, after: str = "") -> str:
     """An article of some paragraphs with something between them, or after the last."""
     return (
-        f"<!doctype html><html><head><title>{TITLE} | Wenmouth Courier</title>"
+        "<!doctype html><html><head><title>The crane</title>"
+        f'<meta property="og:title" content="{TITLE} | Wenmouth Courier">'
         f'<meta name="description" content="{STANDFIRST}"></head><body><article><h1>The crane</h1>'
         f"<p>{BEFORE}</p><p>{AFTER}</p>{inside}<p>{AFTER}</p><p>{BEFORE}</p>{after}</article></body></html>"
     )
