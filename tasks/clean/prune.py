@@ -29,6 +29,7 @@ _MOST: Final = 0.5  # of the article: no rule takes more, whatever it says
 _DENSE_CHARS: Final = 160  # visible characters; some 30 words
 _DENSE_WIDE_CHARS: Final = 60  # the same in a writing that has no spaces
 _DENSE_LINKED: Final = 0.3
+_PARAGRAPH_CHARS: Final = 100  # of a paragraph that shows that the article goes on
 _SENTENCE_ENDS: Final = (".", "!", "?", "…", "。", "！", "？", "؟", "۔", "।")
 
 
@@ -206,7 +207,7 @@ class _Pruner:
             if size < _DENSE_WIDE_CHARS or linked[stop] - linked[start] > size * _DENSE_LINKED:
                 continue
             text = page.block_text(block)
-            if size >= (_DENSE_WIDE_CHARS if _is_wide(text) else _DENSE_CHARS) and _sentences(text):
+            if size >= (_DENSE_WIDE_CHARS if _is_wide(text) else _PARAGRAPH_CHARS) and _sentences(text):
                 return start
         return -1
 

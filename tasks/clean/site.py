@@ -53,7 +53,8 @@ def site_choice(page: Page, rules: RuleSet, host: str) -> SiteChoice:
         if chosen:
             rule = min(chosen, key=lambda one: _ORDER[one.action])
             mark[number] = Forced(rule.action != "strip", rule)
-    texts = [_of_text(page, index, mark[holder]) for index, holder in enumerate(page.holder)]
+    texts = [mark[holder] for holder in page.holder]
+    _give_back(page, texts)
     held = [0, *accumulate(bool(one and one.rule.keep) for one in mark)]
     return SiteChoice(texts, held, [] if body else bodies)
 
@@ -70,8 +71,10 @@ def _met(page: Page, forcing: list[Rule]) -> dict[int, list[Rule]]:
     return found
 
 
-def _of_text(page: Page, index: int, mark: Forced | None) -> Forced | None:
-    """A body rule keeps what is shown of it, and nothing else."""
-    if mark and mark.keep and mark.rule.body and page.hidden[page.holder[index]]:
-        return None
-    return mark
+def _give_back(page: Page, texts: list[Forced | None]) -> None:
+    """A body rule keeps what is shown of it as text: controls and what is hidden are judged as anywhere."""
+    for block, control in enumerate(page.widget):
+        for index in range(page.starts[block], page.starts[block + 1]):
+            forced = texts[index]
+            if forced and forced.keep and forced.rule.body and (control or page.hidden[page.holder[index]]):
+                texts[index] = None
