@@ -132,7 +132,8 @@ def why(page: SavedPage, rules: RuleSet) -> list[Fired]:
     whole: list[Looked] = []
     prune(make_soup(walked, [0] * len(walked.texts)), rules, cleaning.host, [Reason("", "", "")], looked=whole)
     rows = [(one.number, one, one.guard or "fired") for one in looked]
-    rows += [(n, one, "left out") for one in whole if not one.guard and (one.rule.id, n := one.number) not in seen]
+    whole = [one for one in whole if not one.guard and not one.rule.strip and (one.rule.id, one.number) not in seen]
+    rows += [(one.number, one, "left out") for one in whole]
     found = [Fired(one.rule.id, fate, paths.path(number), one.text, one.chars) for number, one, fate in _sorted(rows)]
     return [*_forced(cleaning, paths), *found]
 

@@ -1,8 +1,8 @@
 """README tells all of the commands, settings and rule fields, and its examples work.
 
 Shell blocks (`sh`): every `tearsheet` line must be one that the command line understands. Blocks marked `console` are
-run as well: each `$ ` line in an empty folder, without a network, and must end well; the lines after it are its output,
-where … stands for anything. Python blocks are run on a page and a file of our own.
+run as well: each `$ ` line in a folder that holds the README's example files alone, without a network, and must end
+well; the lines after it are its output, where … stands for anything. Python blocks are run on a page and a file of our own.
 """
 
 import os
@@ -138,6 +138,20 @@ def test_shell_examples_are_understood(args):
     assert misuse(args) == ""
 
 
+def example_files() -> dict[str, str]:
+    """Name and text of each block that names a file in its first line: # config/… or <!-- … -->."""
+    found = [re.match(r"(?:# (config/\S+)|<!-- (\S+) -->)$", text.partition("\n")[0]) for text in _files()]
+    return {name[1] or name[2]: text for name, text in zip(found, _files(), strict=True) if name}
+
+
+def _files() -> list[str]:
+    return blocks(README, "(?:toml|html)")
+
+
+def test_the_example_files_are_found():
+    assert list(example_files()) == ["config/rules/promo.toml", "saved.html", "config/sites/courier.example.toml"]
+
+
 def console_examples() -> list[tuple[str, str]]:
     """Command and expected output of each `$ ` line in the console blocks."""
     return [
@@ -149,6 +163,9 @@ def console_examples() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("command", "output"), console_examples())
 def test_console_examples_give_what_they_show(tmp_path, command, output):
+    for name, text in example_files().items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
     ran = subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, env=_quiet(), capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     pattern = re.escape(output.strip()).replace("…", ".*")

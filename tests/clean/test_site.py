@@ -129,3 +129,10 @@ def test_old_captures_are_read_with_old_rules(tmp_path: Path, day: str, text: st
 def test_rules_without_dates_are_the_same_on_any_day() -> None:
     rules = load_rules((CONFIG,))
     assert rules.on(date(1999, 1, 1)) is rules
+
+
+def test_the_example_of_the_readme_can_be_read(tmp_path: Path) -> None:
+    text = (CONFIG / "sites" / "README.md").read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
+    (tmp_path / "sites").mkdir()
+    (tmp_path / "sites" / "harbour.example.toml").write_text(text, encoding="utf-8")
+    assert [rule.action for rule in load_rules((tmp_path,)).rules] == ["keep", "body", "strip"]
