@@ -98,7 +98,7 @@ def _held(use: "Use") -> str:
 
 
 @rules_app.command("test", epilog="Example: tearsheet rules test config/sites/courier.example.toml")
-def test_(
+def try_examples(
     file: Annotated[str, typer.Argument(help="A rule file, or all: every rule in force.")],
     json: Json = False,
     config: Config = None,

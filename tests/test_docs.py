@@ -2,7 +2,8 @@
 
 Shell blocks (`sh`): every `tearsheet` line must be one that the command line understands. Blocks marked `console` are
 run as well: each `$ ` line in a folder that holds the README's example files alone, without a network, and must end
-well; the lines after it are its output, where … stands for anything. Python blocks are run on a page and a file of our own.
+well; the lines after it are its output, where … stands for anything. Python blocks are run on a page and a file of our
+own.
 """
 
 import os

@@ -63,7 +63,7 @@ def _met(page: Page, forcing: list[Rule]) -> dict[int, list[Rule]]:
     """For each element, where there are any, the rules that mean it."""
     found: dict[int, list[Rule]] = {}
     for number in range(1, len(page.tag)):
-        attributes = dict(page.element[number].items())
+        attributes = {str(name): str(value) for name, value in page.element[number].items()}
         look = look_at(page.tag[number], attributes)
         rules = [rule for rule in forcing if any(one.holds(look, attributes) for one in rule.compounds)]
         if rules:
