@@ -144,11 +144,11 @@ class Phrases(Generic[T]):
                 if any(max(text, default="") >= _WIDE for piece in pieces for text in piece):
                     self._wide.add(pieces, value, _first_letters, _last_letters, str)
                 else:
-                    self._by_word.add(pieces, value, _first_word, _last_word, _telling_word)
+                    self._by_word.add(pieces, value, _first_words, _last_word, _telling_word)
         words = self._by_word
         self._telling = frozenset(words.inside)
         self._lasts = frozenset(words.ends)
-        self._firsts = frozenset([*words.starts, *(text.partition(" ")[0] for text in self._whole)])
+        self._firsts = frozenset([*words.starts, *map(_first_words, self._whole)])
 
     def find(self, line: str) -> set[T]:
         """What the phrases that mean this line stand for."""
@@ -161,6 +161,7 @@ class Phrases(Generic[T]):
         found = set(self._whole.get(folded, ()))
         words = self._by_word
         near = words.starts.get(tokens[0], []) + words.ends.get(tokens[-1], [])
+        near += words.starts.get(" ".join(tokens[:2]), []) if len(tokens) > 1 else []
         for word in self._telling.intersection(tokens):
             near += words.inside[word]
         if near:
@@ -175,12 +176,14 @@ class Phrases(Generic[T]):
     def _may_know(self, line: str) -> bool:
         """Whether a closer look is worth it: most lines neither begin nor end like a phrase nor hold a telling word."""
         words = [word.strip(_EDGES) for word in line.lower().replace("’", "'").replace("\u0307", "").split()]
+        if not (words and words[0] and words[-1]):
+            return True
+        first, second = (_NUMBER if word[:1].isdigit() else word for word in (words[0], words[min(1, len(words) - 1)]))
         return (
-            not (words and words[0] and words[-1])
-            or words[0] in self._firsts
+            first in self._firsts
+            or f"{first} {second}" in self._firsts
             or words[-1] in self._lasts
             or not self._telling.isdisjoint(words)
-            or words[0][0].isdigit()
             or (not line.isascii() and max(line) >= _WIDE)
         )
 
@@ -217,8 +220,10 @@ class _Tables(Generic[T]):
 Key = Callable[[str], str]
 
 
-def _first_word(text: str) -> str:
-    return text.split()[0]
+def _first_words(text: str) -> str:
+    """The first two words: many phrases share the first, and so do many lines. The first alone before a colon."""
+    words = text.split()[:2]
+    return words[0] if words[1:] == [_PARTING] else " ".join(words)
 
 
 def _last_word(text: str) -> str:
