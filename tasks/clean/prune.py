@@ -30,6 +30,7 @@ _DENSE_CHARS: Final = 160  # visible characters; some 30 words
 _DENSE_WIDE_CHARS: Final = 60  # the same in a writing that has no spaces
 _DENSE_LINKED: Final = 0.3
 _PARAGRAPH_CHARS: Final = 100  # of a paragraph that shows that the article goes on
+_SHOWN_TEXTS: Final = 60  # text nodes of a tag that `looked` is told of
 _SENTENCE_ENDS: Final = (".", "!", "?", "…", "。", "！", "？", "؟", "۔", "।")
 
 
@@ -116,8 +117,7 @@ class _Pruner:
                 continue
             guard = self._guard(rule, tag, line)
             if self.looked is not None:
-                text = line or " ".join(tag.get_text(" ").split())
-                self.looked.append(Looked(rule, guard, self.kept.elements(tag)[0], text, size))
+                self.looked.append(Looked(rule, guard, self.kept.elements(tag)[0], line or self._beginning(tag), size))
             if not guard:
                 self.taken[rule.id] += size
                 return rule
@@ -126,6 +126,11 @@ class _Pruner:
     def _size(self, tag: Tag) -> int:
         start, stop = self.kept.span(tag)
         return self.kept.chars[stop] - self.kept.chars[start]
+
+    def _beginning(self, tag: Tag) -> str:
+        """Enough of the text of a large tag to know it by; tags may be nested by the thousand."""
+        start, stop = self.kept.span(tag)
+        return " ".join(" ".join(self.kept.page.texts[start : min(stop, start + _SHOWN_TEXTS)]).split())
 
     def _guard(self, rule: Rule, tag: Tag, line: str) -> str:
         """The name of what holds the rule back from this tag, or the empty string."""
