@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
+from flows.cli_rules import rules_app
 from tasks import __version__
 from tasks.errors import PermanentError, RuleError, SettingsError, TearsheetError, UrlRefused
 from tasks.settings import Settings, config_dirs, load_settings
@@ -30,6 +31,7 @@ watch_app = typer.Typer(
     help="Sources to watch, named in config/watch.toml.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(watch_app, name="watch")
+app.add_typer(rules_app, name="rules")
 
 Store = Annotated[str | None, typer.Option("--store", help="Folder or s3://bucket/prefix. [TEARSHEET_STORE, archive/]")]
 Config = Annotated[
@@ -274,6 +276,44 @@ def clean(
     if cleaned.verdict != "ok":
         print(f"{cleaned.verdict}: {cleaned.article.words} words of article", file=sys.stderr)
     raise typer.Exit(0 if cleaned.verdict == "ok" else 1)
+
+
+@app.command(epilog="Example: tearsheet explain saved.html --fate removed --limit 20 --html why.html")
+def explain(
+    target: Annotated[str, typer.Argument(help="An HTML file, a WACZ, a bundle's id or a URL; - reads stdin.")],
+    order: Annotated[Literal["doubt", "page"], typer.Option(help="The most doubtful first, or as on the page.")] = (
+        "doubt"
+    ),
+    concept: Annotated[str | None, typer.Option(help="Only texts removed as this, such as promo.")] = None,
+    fate: Annotated[Literal["article", "removed"] | None, typer.Option(help="Only texts that ended so.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many texts.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the whole page, marked, into this file as well.")] = None,
+    force: Force = False,
+    url: Annotated[str, typer.Option(help="Where the page of an HTML file is from: rules may be for its host.")] = "",
+    stored: Annotated[bool, typer.Option("--stored", help="Of a URL, the newest good bundle in the store.")] = False,
+    store: Store = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Show what became of each text of a page, what decided it, and how near the decision was."""
+    from tasks.explaining import explain_target
+    from tasks.explaining.lines import chosen, print_spans, span_json
+    from tasks.explaining.page import save_page
+    from tasks.present import print_json
+
+    settings = load_settings(config, store=store)
+    explained = explain_target(target, settings, config_dirs(config), url=url, stored=stored, broken=_warn)
+    spans = chosen(explained.explanation, by_doubt=order == "doubt", concept=concept, fate=fate)[:limit]
+    if json:
+        for span in spans:
+            print_json(span_json(span))
+    else:
+        print_spans(spans, explained.explanation, as_decisions=order == "doubt")
+    if html:
+        save_page(html, explained.explanation, source=explained.source, notes=explained.notes, force=force)
+    for note in (*explained.notes, *([f"written to {html}"] if html else [])):
+        print(f"{explained.source}: {note}", file=sys.stderr)
+    raise typer.Exit(0 if explained.good else 1)
 
 
 @app.command(epilog="Example: tearsheet verify story.wacz capture.warc.gz")

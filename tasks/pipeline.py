@@ -102,9 +102,8 @@ def clean_stage(capture: Capture, tools: Tools) -> Reading:
     page = read_page(capture.page, settings.max_decoded_bytes)
     article, metadata = None, Metadata()
     if page.text is not None:
-        article, metadata = read_article(
-            page.text, url=capture.final_url, rules=tools.rules, headers=capture.page.headers
-        )
+        rules = tools.rules.on(capture.page.started_at.date())
+        article, metadata = read_article(page.text, url=capture.final_url, rules=rules, headers=capture.page.headers)
     verdict = judge(capture, page, article.words if article else None, settings.thin_words)
     return Reading(page, article, metadata, verdict)
 

@@ -15,7 +15,18 @@ if TYPE_CHECKING:  # what is shown was made by then; `list` and `verify` need no
     from tasks.catalog import Entry
     from tasks.pipeline import Outcome
 
-__all__ = ["Talk", "entry_line", "ledger_lines", "outcome_line", "print_json", "printable", "summary_line"]
+__all__ = [
+    "DOUBTFUL",
+    "Line",
+    "Talk",
+    "entry_line",
+    "ledger_lines",
+    "outcome_line",
+    "print_json",
+    "print_lines",
+    "printable",
+    "summary_line",
+]
 
 # Controls, which a terminal obeys, and marks that turn the writing round: a page could forge what is printed of it.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -64,15 +75,35 @@ def entry_line(entry: "Entry") -> str:
     )
 
 
+DOUBTFUL = 0.8  # from here on a person may well decide otherwise
+
+
 def ledger_lines(removals: Iterable[Removal | dict[str, Any]]) -> Iterator[str]:
-    """The ledger, one removal a line: concept, rule, characters, the text's beginning."""
+    """The ledger, one removal a line: concept, characters, doubt ("?": doubtful), rule, the text's beginning."""
     for removal in removals:
         row = removal if isinstance(removal, dict) else {name: getattr(removal, name) for name in _SHOWN}
         text = row["text"] if len(row["text"]) <= 90 else row["text"][:89] + "…"
-        yield f"{row['concept']:12} {row['chars']:6,}  {row['rule']:28} {printable(text)}"
+        doubt = row.get("doubt", 0.0)
+        mark = "?" if doubt >= DOUBTFUL else " "
+        yield f"{row['concept']:12} {row['chars']:6,} {doubt:5.2f}{mark} {row['rule']:28} {printable(text)}"
 
 
-_SHOWN = ("concept", "rule", "chars", "text")
+_SHOWN = ("concept", "rule", "chars", "doubt", "text")
+
+Line = tuple[tuple[str, str], ...]  # parts of a line, each with its style on a terminal
+
+
+def print_lines(lines: Iterable[Line]) -> None:
+    """Lines in colour on a terminal, and as plain text elsewhere."""
+    if not sys.stdout.isatty():
+        sys.stdout.writelines("".join(text for text, _ in line) + "\n" for line in lines)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for line in lines:
+        console.print(Text.assemble(*line), soft_wrap=True)
 
 
 class Talk:

@@ -17,7 +17,7 @@ from tasks.records import Problem
 from tasks.settings import Settings
 from tasks.store import Store, open_store
 
-__all__ = ["Pulled", "Shown", "fetched", "pull", "read_shown", "verify_target"]
+__all__ = ["Pulled", "Shown", "check_sound", "fetched", "pull", "read_shown", "verify_target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,21 @@ def pull(
     """
     id_ = find(store, target, at, broken=broken)
     with fetched(store, id_) as path:
-        problems = verify_file(path, manifest=store.read_manifest(id_))
-        if not is_sound(problems):
-            raise FixityError(
-                "; ".join(str(problem) for problem in problems[:3]),
-                where=f"{store.location} {id_}",
-                remedy="Nothing was written. `tearsheet verify` lists every problem; restore the bundle from a copy",
-            )
+        problems = check_sound(path, where=f"{store.location} {id_}", manifest=store.read_manifest(id_))
         folder = dest / id_
         return Pulled(id_, folder, tuple(extract_bundle(path, folder, force=force)), problems)
+
+
+def check_sound(path: Path, *, where: str, manifest: bytes | None = None) -> tuple[Problem, ...]:
+    """The notes of a sound bundle; raises FixityError with the first problems of any other."""
+    problems = verify_file(path, manifest=manifest)
+    if not is_sound(problems):
+        raise FixityError(
+            "; ".join(str(problem) for problem in problems[:3]),
+            where=where,
+            remedy="Nothing was written. `tearsheet verify` lists every problem; restore the bundle from a copy",
+        )
+    return problems
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ COMPOSED = (
     "tasks.catalog",
     "tasks.cleaning",
     "tasks.retrieve",
+    "tasks.ruling",
+    "tasks.explaining",
     "tasks.watching",
     "tasks.demo",
     "tasks.present",

@@ -162,12 +162,36 @@ def _check_ledger(
         if type(chars) is not int or not isinstance(text, str) or parse_digest(str(line.get("digest"))) is None:
             findings.add("derived-broken", f"{place}:{number}", "chars, text and digest", line)
             continue
+        if not _fits(line):
+            findings.add("derived-broken", f"{place}:{number}", "score, doubt and leading as FORMAT.md has them", line)
         # White space is not counted, so that the folded text has as many characters as the nodes it came from.
         _expect(findings, f"{place}:{number}", "chars", sum(map(len, text.split())), chars)
         concepts[str(line.get("concept"))] = concepts.get(str(line.get("concept")), 0) + chars
     _expect(findings, place, "removals", metadata.get("removals"), len(lines))
     _expect(findings, place, "removed_chars", metadata.get("removed_chars"), sum(concepts.values()))
     _expect(findings, place, "removed", metadata.get("removed"), dict(sorted(concepts.items())))
+
+
+def _fits(line: Mapping[str, Any]) -> bool:
+    """Whether score and doubt are shares and the leading features pairs; early bundles have no doubt."""
+    score, doubt, leading = line.get("score"), line.get("doubt", 0.0), line.get("leading", [])
+    return (
+        (score is None or _is_share(score))
+        and _is_share(doubt)
+        and isinstance(leading, list)
+        and all(
+            isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and _is_number(pair[1])
+            for pair in leading
+        )
+    )
+
+
+def _is_share(value: object) -> bool:
+    return _is_number(value) and 0 <= value <= 1  # type: ignore[operator] # a number
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _expect(findings: Findings, place: str, name: str, expected: object, found: object) -> None:

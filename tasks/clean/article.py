@@ -6,14 +6,15 @@ from tasks.clean.as_html import as_html
 from tasks.clean.as_markdown import as_markdown
 from tasks.clean.as_text import as_text
 from tasks.clean.content import KEEP, choose
-from tasks.clean.ledger import removals
+from tasks.clean.ledger import Leading, removals
 from tasks.clean.links import Links
 from tasks.clean.parse import Tree, parse_tree
-from tasks.clean.prune import Reason, prune
+from tasks.clean.prune import Looked, Reason, prune
 from tasks.clean.rules import RuleSet
+from tasks.clean.site import site_choice
 from tasks.clean.soup import make_soup
 from tasks.clean.walk import Page, visible_chars, walk
-from tasks.records import Article
+from tasks.records import Article, Removal, digest_of
 
 __all__ = ["Cleaning", "clean_page", "clean_tree"]
 
@@ -21,19 +22,22 @@ __all__ = ["Cleaning", "clean_page", "clean_tree"]
 class Cleaning:
     """One page under cleaning; `owner` says of each text node where it went: 0 article, else an index in `reasons`."""
 
-    def __init__(self, page: Page, *, url: str, rules: RuleSet) -> None:
+    def __init__(self, page: Page, *, url: str, rules: RuleSet, looked: list[Looked] | None = None) -> None:
         self.page = page
+        self.rules, self.host = rules, _host(url)
         self.links = Links(page, url)
         self.reasons: list[Reason] = [Reason("", "", "")]  # number 0 is the article
+        self.choice = choose(page)
         self.owner = [0] * len(page.texts)
+        self.site = site_choice(page, rules, self.host)
         self._choose()
+        self._force()
         self.kept = make_soup(page, self.owner)
-        self.rules, self.host = rules, _host(url)
-        prune(self.kept, rules, self.host, self.reasons)
+        prune(self.kept, rules, self.host, self.reasons, site=self.site, looked=looked)
 
     def _choose(self) -> None:
         """Give every text of a block that the choice left out to the reason for it."""
-        page, choice = self.page, choose(self.page)
+        page, choice = self.page, self.choice
         known: dict[tuple[str, str, float], int] = {}
         for block, (score, why) in enumerate(zip(choice.scores, choice.why, strict=True)):
             if score >= KEEP:
@@ -46,6 +50,35 @@ class Cleaning:
             for index in range(page.starts[block], page.starts[block + 1]):
                 self.owner[index] = code
 
+    def _force(self) -> None:
+        """What the site's rules say of a text stands above the choice."""
+        codes: dict[str, int] = {}
+        for index, forced in enumerate(self.site.texts):
+            if forced is None:
+                continue
+            if forced.keep:
+                self.owner[index] = 0
+                continue
+            rule = forced.rule
+            if rule.id not in codes:
+                codes[rule.id] = len(self.reasons)
+                self.reasons.append(Reason(rule.concept, rule.id, rule.why))
+            self.owner[index] = codes[rule.id]
+
+    def verdict_of(self, block: int) -> tuple[float, float, Leading]:
+        """Score of a block, how near its decision was (0 certain, 1 on the edge), and the features that led to it."""
+        score = self.choice.scores[block]
+        doubt = 1 - (score - KEEP) / (1 - KEEP) if score >= KEEP else score / KEEP
+        return score, round(doubt, 3), ()
+
+    def notes(self) -> tuple[Removal, ...]:
+        """Entries of the ledger that took nothing: body rules of this site that met no element of the page."""
+        why = "met nothing on this page and was left out of account"
+        return tuple(
+            Removal("note", rule.id, f"body = {rule.body!r} {why}", path="/", text="", chars=0, digest=digest_of(b""))
+            for rule in self.site.unmet
+        )
+
     def article(self, parser: str) -> Article:
         """What is left, in its three forms, with the ledger of what went."""
         soup = self.kept.soup
@@ -53,7 +86,7 @@ class Cleaning:
             html=as_html(soup, self.links),
             markdown=as_markdown(soup, self.links),
             text=as_text(soup),
-            removals=removals(self.kept, self.reasons, self.rules, self.host),
+            removals=removals(self.kept, self.reasons, self.rules, self.host, self.verdict_of) + self.notes(),
             page_chars=visible_chars(self.page.texts),
             kept_chars=visible_chars(text for text, code in zip(self.page.texts, self.owner, strict=True) if not code),
             parser=parser,

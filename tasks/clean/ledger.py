@@ -1,7 +1,7 @@
 """The ledger: every text of the page that is not in the article, as removals in document order."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from tasks.clean.content import OUTSIDE
@@ -11,19 +11,30 @@ from tasks.clean.soup import Kept
 from tasks.clean.walk import Page
 from tasks.records import Removal, digest_of
 
-__all__ = ["removals"]
+__all__ = ["Leading", "Paths", "VerdictOf", "pieces", "removals"]
+
+Leading = tuple[tuple[str, float], ...]
+VerdictOf = Callable[[int], tuple[float, float, Leading]]  # block → score, doubt, leading features; see article.py
 
 _LONGEST_PATH: Final = 128  # steps; beyond, a path starts with an ellipsis
 
 
-def removals(cleaned: Kept, reasons: list[Reason], rules: RuleSet, host: str) -> tuple[Removal, ...]:
-    """One removal for each run of texts that went for one reason from one container.
+def removals(
+    cleaned: Kept, reasons: list[Reason], rules: RuleSet, host: str, verdict_of: VerdictOf
+) -> tuple[Removal, ...]:
+    """One removal for each run of texts that went for one reason from one container."""
+    return tuple(removal for _, _, removal in pieces(cleaned, reasons, rules, host, verdict_of))
+
+
+def pieces(
+    cleaned: Kept, reasons: list[Reason], rules: RuleSet, host: str, verdict_of: VerdictOf
+) -> Iterator[tuple[int, int, Removal]]:
+    """Each removal with its text nodes, as a range; nodes of white space alone at either end are left out.
 
     What the choice left out, and a rule would know by its words, gets the rule's concept; it keeps its score.
     """
     page, owner = cleaned.page, cleaned.owner
-    paths = _Paths(page)
-    found = []
+    paths = Paths(page)
     for begin, end in _runs(page, owner, reasons):
         start, stop = begin, end
         while start < stop and page.texts[start].isspace():
@@ -38,7 +49,10 @@ def removals(cleaned: Kept, reasons: list[Reason], rules: RuleSet, host: str) ->
         concept = reason.concept
         if concept == OUTSIDE and len(text) <= rules.longest_line and (known := rules.by_text(text, host)):
             concept = known[0].concept
-        found.append(
+        doubt, leading = _doubt(page, start, stop, reason, verdict_of)
+        yield (
+            start,
+            stop,
             Removal(
                 concept=concept,
                 rule=reason.rule,
@@ -48,9 +62,23 @@ def removals(cleaned: Kept, reasons: list[Reason], rules: RuleSet, host: str) ->
                 chars=len("".join(raw.split())),
                 digest=digest_of(raw.encode("utf-8", "replace")),
                 score=reason.score,
-            )
+                doubt=doubt,
+                leading=leading,
+            ),
         )
-    return tuple(found)
+
+
+def _doubt(page: Page, start: int, stop: int, reason: Reason, verdict_of: VerdictOf) -> tuple[float, Leading]:
+    """How near the nearest of these blocks was to staying, and what led to its score.
+
+    A rule took what the choice had kept: the more surely it was kept, the more doubtful the rule.
+    """
+    first, last = bisect_right(page.starts, start) - 1, bisect_right(page.starts, stop - 1) - 1
+    verdicts = [verdict_of(block) for block in range(first, last + 1)]
+    if reason.score is None:
+        return round(max(score for score, _, _ in verdicts), 3), ()
+    _, doubt, leading = max(verdicts, key=lambda verdict: verdict[1])
+    return doubt, leading
 
 
 def _shown(page: Page, start: int, stop: int) -> str:
@@ -72,7 +100,8 @@ def _runs(page: Page, owner: list[int], reasons: list[Reason]) -> Iterator[tuple
         while stop < count and _alike(reasons, owner[start], owner[stop]):
             stop += 1
         if owner[start]:
-            yield from _pieces(page, start, stop) if reasons[owner[start]].score is not None else ((start, stop),)
+            whole = reasons[owner[start]].score is None and reasons[owner[start]].concept != OUTSIDE
+            yield from ((start, stop),) if whole else _pieces(page, start, stop)
         start = stop
 
 
@@ -123,7 +152,7 @@ def _pieces(page: Page, start: int, stop: int) -> Iterator[tuple[int, int]]:
         yield begin, stop
 
 
-class _Paths:
+class Paths:
     """Paths of elements, /html[1]/body[1]/div[3]; siblings are counted once for each parent."""
 
     def __init__(self, page: Page) -> None:

@@ -40,6 +40,14 @@ class Kept:
             return self.page.starts[number], self.page.starts[number + 1]
         return self.page.text_start[number], self.page.text_end[number]
 
+    def elements(self, tag: Tag) -> tuple[int, int]:
+        """The elements of a tag, as a range; of a <p> that we made, those that hold its texts."""
+        number = tag.sourcepos or 0
+        if tag.sourceline == _WRAPPER:
+            holders = self.page.holder[self.page.starts[number] : self.page.starts[number + 1]]
+            return min(holders), max(holders) + 1
+        return number, self.page.end[number]
+
     def take(self, tag: Tag, reason: int) -> None:
         """Take the tag out of the soup; what it still held of the article now belongs to `reason`."""
         start, stop = self.span(tag)

@@ -157,6 +157,7 @@ def test_the_ledger_holds_every_field_of_every_removal(tmp_path: Path) -> None:
     assert len(lines) == 2
     assert lines[1] == (
         f'{{"chars":19,"concept":"promo","digest":"{digest(b"Become a member today.")}",'
+        '"doubt":0.5,"leading":[["links",-0.75]],'
         '"path":"/html[1]/body[1]/article[1]/p[2]","rule":"promo-member","score":0.25,'
         '"text":"Become a member today.","why":"asks for membership"}'
     )
