@@ -25,6 +25,9 @@ COMPOSED = (
     "tasks.watching",
     "tasks.demo",
     "tasks.present",
+    "tasks.diff",
+    "tasks.lineage",
+    "tasks.recleaning",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))
 AMONG_THEMSELVES = (BASE, COMPOSED)
