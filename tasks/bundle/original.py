@@ -46,7 +46,7 @@ class StoredBlock:
         with zipfile.ZipFile(self.bundle) as archive, archive.open(DATA_MEMBER) as warc:
             warc.seek(self.offset)
             record = next(iter(ArchiveIterator(warc, no_record_parse=True)))
-            return io.BytesIO(record.raw_stream.read())
+            return io.BytesIO(_all(record.raw_stream))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,26 +184,28 @@ def _exchanges(bundle: Path) -> tuple[Mapping[str, tuple[str, ...]], list[Stored
             header = record.rec_headers.get_header
             kind, other = header("WARC-Type"), found.get(header("WARC-Concurrent-To") or "")
             if kind == "response":
-                block = _block(bundle, records.get_record_offset(), record)
+                size = int(header("Content-Length"))
+                data = _all(record.raw_stream) if size <= _IN_MEMORY else None
+                block = StoredBlock(bundle, records.get_record_offset(), size, data)  # reads to the record's end
                 found[header("WARC-Record-ID")] = _Parts(record.rec_headers, block, Digest(header("WARC-Block-Digest")))
             elif kind == "warcinfo":
                 info = _lines(record)
             elif kind == "request" and other:
-                other.request = record.raw_stream.read()
+                other.request = _all(record.raw_stream)
             elif kind == "metadata" and other:
                 other.facts = _lines(record)
     return info, [parts.whole() for parts in found.values()]
 
 
-def _block(bundle: Path, offset: int, record: Any) -> StoredBlock:
-    size = int(record.rec_headers.get_header("Content-Length"))
-    return StoredBlock(bundle, offset, size, record.raw_stream.read() if size <= _IN_MEMORY else None)
+def _all(stream: Any) -> bytes:
+    """The rest of a stream whose reads may give less than is there."""
+    return b"".join(iter(stream.read, b""))
 
 
 def _lines(record: Any) -> Mapping[str, tuple[str, ...]]:
     """The lines of an application/warc-fields block: name → values in order."""
     found: dict[str, tuple[str, ...]] = {}
-    for line in record.raw_stream.read(_MAX_NOTES).decode("utf-8", "replace").split("\r\n"):
+    for line in _all(record.raw_stream)[:_MAX_NOTES].decode("utf-8", "replace").split("\r\n"):
         name, colon, value = line.partition(":")
         if colon:
             found[name] = (*found.get(name, ()), value.removeprefix(" "))
