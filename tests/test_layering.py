@@ -28,6 +28,7 @@ COMPOSED = (
     "tasks.diff",
     "tasks.lineage",
     "tasks.recleaning",
+    "tasks.workers",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))
 AMONG_THEMSELVES = (BASE, COMPOSED)
