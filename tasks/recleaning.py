@@ -10,10 +10,11 @@ import io
 import json
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -33,22 +34,28 @@ from tasks.pipeline import Reading, provenance_of, read_capture
 from tasks.records import Bundle, Capture, Digest, Exchange, VerdictKind
 from tasks.settings import Settings
 from tasks.store import Store, open_store
+from tasks.workers import in_processes, in_threads, make_shards
 
 __all__ = [
     "Bench",
     "Due",
     "Job",
     "Recleaned",
+    "Report",
     "capture_of",
+    "check_rules",
     "due_by_id",
     "due_of_all",
     "open_bench",
     "reclean_bundle",
+    "reclean_plainly",
     "reclean_shard",
 ]
 
+_SHARD = 25  # bundles that one process is handed at once: opening a store costs as much as a few of them
 # Settings that decide how a page is read; the others in provenance.json tell of the capture and stay the parent's.
 _OF_CLEANING = ("max_decoded_bytes", "thin_words")
+STATUSES = ("unchanged", "changed", "worse", "problem")
 _SHOWN_FIELDS = (*SOURCED, "verdict", "no_article", "media_type", "charset", "decode_flags")
 
 
@@ -110,6 +117,28 @@ class Recleaned:
             "error": str(self.error) if self.error else None,
         }
         return row | ({"diff": self.diff.as_json()} if self.diff else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one run did, without the differing texts."""
+
+    found: tuple[Recleaned, ...]
+    stopped: bool = False  # before the rest
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing needs a look."""
+        return not self.stopped and all(item.good for item in self.found)
+
+    def __str__(self) -> str:
+        """One line for people."""
+        counts = Counter(item.status for item in self.found)
+        total = len(self.found)
+        parts = ", ".join(f"{counts[kind]:,} {kind}" for kind in STATUSES if counts[kind])
+        words = f"; +{sum(item.added for item in self.found):,} −{sum(item.removed for item in self.found):,} words"
+        head = f"{total:,} bundle{'s' if total != 1 else ''}: {parts}{words}" if total else "no bundle"
+        return head + ("; stopped before the rest: the same command does it" if self.stopped else "")
 
 
 # ------------------------------------------------------------------ which bundles
@@ -174,6 +203,39 @@ def _chain_end(store: Store, id_: str, days: dict[str, list[str]]) -> str:
             entry = read_entry(other, store.read_manifest(other))
             family += [entry] if entry.capture == own.capture else []
     return newest(family).id
+
+
+# ------------------------------------------------------------------ many bundles
+def reclean_plainly(
+    ids: Sequence[str], job: Job, *, runner: str, workers: int, stop: threading.Event
+) -> Iterator[Recleaned]:
+    """What became of each bundle, as they finish: by `runner` thread in this process, by process in `workers` others.
+
+    Once `stop` is set no further one is begun. Raises RuleError before anything is begun.
+    """
+    check_rules(job)
+    if runner == "thread":
+        with open_bench(job) as bench:
+
+            def work(shard: tuple[str, ...]) -> list[Recleaned]:
+                return [reclean_bundle(id_, bench) for id_ in shard]
+
+            yield from in_threads(work, make_shards(ids, 1), workers=workers, stop=stop)
+        return
+    shards = make_shards(ids, max(1, min(_SHARD, len(ids) // (workers * 4))))
+    yield from in_processes(partial(reclean_shard, job=job), shards, workers=workers, stop=stop, died=_died)
+
+
+def check_rules(job: Job) -> None:
+    """Raises RuleError where the rules cannot be read; else they are read once in this process."""
+    _rules(job.dirs)
+
+
+def _died(id_: str) -> Recleaned:
+    what = "the process that cleaned it died, perhaps for want of memory"
+    return Recleaned(
+        id_, error=PermanentError(what, where=id_, remedy="Try it alone: `tearsheet reclean` with this id")
+    )
 
 
 # ------------------------------------------------------------------ one bundle

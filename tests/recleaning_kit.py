@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.bundle.pack import pack_bundle
-from tasks.clean import load_rules
+from tasks.clean import RuleSet, load_rules
 from tasks.pipeline import provenance_of, read_capture
 from tasks.recleaning import Job
 from tasks.records import Bundle, Capture
@@ -49,19 +49,19 @@ def with_rules(folder: Path, rules: str) -> tuple[Path, ...]:
     return (*config_dirs(environ={}), folder)
 
 
-def packed(folder: Path, visit: Capture, job: Job) -> Bundle:
-    """The bundle of a capture as `archive` would pack it."""
-    rules = load_rules(job.dirs)
+def packed(folder: Path, visit: Capture, job: Job, *, rules: RuleSet | None = None, **more: Any) -> Bundle:
+    """The bundle of a capture as `archive` would pack it; `more` replaces what was read of it."""
+    rules = rules or load_rules(job.dirs)
     reading = read_capture(visit, job.settings, rules)
-    return pack_bundle(
-        folder,
-        capture=visit,
-        page=reading.page,
-        verdict=reading.verdict,
-        article=reading.article,
-        metadata=reading.metadata,
-        provenance=provenance_of(job.settings, rules),
-    )
+    values: dict[str, Any] = {
+        "capture": visit,
+        "page": reading.page,
+        "verdict": reading.verdict,
+        "article": reading.article,
+        "metadata": reading.metadata,
+        "provenance": provenance_of(job.settings, rules),
+    }
+    return pack_bundle(folder, **(values | more))
 
 
 def job_for(store: str, *, dirs: tuple[Path, ...] | None = None, thin_words: int | None = None, **more: Any) -> Job:

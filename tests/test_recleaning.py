@@ -31,7 +31,7 @@ from tasks.retrieve import pull, verify_stored, verify_target
 from tasks.settings import config_dirs
 from tasks.store import Store, open_store
 from tests.bundle.forge import codes, members, rewrite
-from tests.bundle.samples import captures, exchange
+from tests.bundle.samples import METADATA, captures, exchange
 from tests.hostile.tough_server import ToughServer
 from tests.recleaning_kit import OFFER, RULE, STRICT, capture, html, job_for, packed, settings_of, with_rules
 from tests.store.kit import Crash, Crashing
@@ -194,37 +194,14 @@ def test_a_dry_run_tells_all_and_stores_nothing(folder: str, tmp_path: Path) -> 
 
 def test_metadata_alone_may_change(folder: str, tmp_path: Path) -> None:
     """A bundle whose title was found otherwise: as an older program could have written it."""
-    visit, job = capture(html()), job_for(folder)
-    bundle = packed(tmp_path, visit, job)
-    from tests.bundle.samples import METADATA
-
-    rules_bundle = _packed_with(tmp_path, visit, job, METADATA)
+    old = packed(tmp_path, capture(html()), job_for(folder), metadata=METADATA)
     with stored(folder) as store:
-        store.put_bundle(rules_bundle)
-    found = reclean(folder, rules_bundle.id)
+        store.put_bundle(old)
+    found = reclean(folder, old.id)
 
     assert found.status == "changed"
     assert "metadata" in found.parts
     assert {"title", "authors", "published", "tags"} <= set(found.fields)
-    assert bundle.id != found.new_id  # it names a parent, the first one does not
-
-
-def _packed_with(folder: Path, visit: Capture, job: Any, metadata: Any) -> Any:
-    from tasks.bundle.pack import pack_bundle
-    from tasks.clean import load_rules
-    from tasks.pipeline import provenance_of, read_capture
-
-    rules = load_rules(job.dirs)
-    reading = read_capture(visit, job.settings, rules)
-    return pack_bundle(
-        folder,
-        capture=visit,
-        page=reading.page,
-        verdict=reading.verdict,
-        article=reading.article,
-        metadata=metadata,
-        provenance=provenance_of(job.settings, rules),
-    )
 
 
 def test_no_network_is_used(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
