@@ -404,7 +404,7 @@ def watch_run(
 
 @app.command(epilog="Example: PREFECT_API_URL=http://127.0.0.1:4200/api tearsheet serve")
 def serve(store: Store = None, config: Config = None) -> None:
-    """Serve the deployments archive/default and watch/<name> to a Prefect server, until Ctrl-C."""
+    """Serve the deployments archive/default, reclean/default and watch/<name> to a Prefect server, until Ctrl-C."""
     if config:
         os.environ["TEARSHEET_CONFIG"] = config
     if store:

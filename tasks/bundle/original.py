@@ -18,7 +18,7 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
 from tasks.bundle.cdxj import Row
-from tasks.bundle.read import member_names, read_member
+from tasks.bundle.read import read_members
 from tasks.errors import FormatError
 from tasks.records import Digest
 
@@ -26,6 +26,7 @@ __all__ = ["DATA_MEMBER", "Original", "StoredBlock", "StoredExchange", "read_dat
 
 DATA_MEMBER = "archive/data.warc.gz"
 DERIVED_FILES = ("article.html", "article.md", "article.txt", "removed.jsonl", "metadata.json")  # in article/
+_PROVENANCE, _INDEX = "article/provenance.json", "indexes/index.cdx.gz"
 _IN_MEMORY = 4 << 20  # bytes of a block that are kept; a larger one is read again where it is wanted
 _MAX_NOTES = 1 << 20  # bytes of a warcinfo or metadata block
 
@@ -86,7 +87,16 @@ def read_original(bundle: Path) -> Original:
     """The capture in a bundle of ours, and what was derived from it."""
     try:
         return _read(bundle)
-    except (ArchiveLoadFailed, zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError) as error:
+    except (
+        ArchiveLoadFailed,
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        KeyError,
+        TypeError,
+        ValueError,
+        StopIteration,
+    ) as error:
         raise FormatError(
             f"no capture can be read from it: {error!r}",
             where=bundle.name,
@@ -95,17 +105,16 @@ def read_original(bundle: Path) -> Original:
 
 
 def _read(bundle: Path) -> Original:
-    names = member_names(bundle)
-    paths = {name: f"article/{name}" for name in DERIVED_FILES}
-    files = {name: read_member(bundle, path) for name, path in paths.items() if path in names}
-    provenance = json.loads(read_member(bundle, "article/provenance.json"))
+    members = read_members(bundle, (*(f"article/{name}" for name in DERIVED_FILES), _PROVENANCE, _INDEX))
+    files = {name: members[f"article/{name}"] for name in DERIVED_FILES if f"article/{name}" in members}
+    provenance = json.loads(members[_PROVENANCE])
     page_record = str(provenance["original"]["record"])
     info, exchanges = _exchanges(bundle)
     page = next(number for number, item in enumerate(exchanges, 1) if item.record_id == page_record)
     return Original(
         bundle=bundle,
-        data_sha256=_data_digest(bundle),
-        rows=tuple(_rows(bundle)),
+        data_sha256=_data_digest(members["datapackage.json"]),
+        rows=tuple(_rows(members[_INDEX])),
         page_record=page_record,
         user_agent=next(iter(info.get("http-header-user-agent", ())), ""),
         exchanges=tuple(exchanges[:page]),
@@ -115,20 +124,15 @@ def _read(bundle: Path) -> Original:
     )
 
 
-def _data_digest(bundle: Path) -> Digest:
-    package = json.loads(_unlisted(bundle, "datapackage.json"))
-    return Digest(next(str(row["hash"]) for row in package["resources"] if row["path"] == DATA_MEMBER))
+def _data_digest(package: bytes) -> Digest:
+    rows = json.loads(package)["resources"]
+    return Digest(next(str(row["hash"]) for row in rows if row["path"] == DATA_MEMBER))
 
 
-def _unlisted(bundle: Path, name: str) -> bytes:
-    with zipfile.ZipFile(bundle) as archive:
-        return archive.read(name)
-
-
-def _rows(bundle: Path) -> Iterator[Row]:
+def _rows(index: bytes) -> Iterator[Row]:
     """The index rows of the capture's own WARC."""
     filename = DATA_MEMBER.rpartition("/")[2]
-    for line in gzip.decompress(read_member(bundle, "indexes/index.cdx.gz")).decode("utf-8").split("\n"):
+    for line in gzip.decompress(index).decode("utf-8").split("\n"):
         _, _, rest = line.partition(" ")
         stamp, _, text = rest.partition(" ")
         if not text:
