@@ -55,7 +55,7 @@ def test_a_diff_is_marked_like_wdiff_or_coloured_and_shows_a_little_around() -> 
     plain, coloured = diff_text(diff, colour=False), diff_text(diff, colour=True)
     assert plain == (
         "… w94 w95 w96 w97 w98 w99\nIt came [-late.-]\n{+\ufffd[2Jearly.+}\n"
-        "w0 w1 w2 w3 w4 w5 w6 w7 … w92 w93 w94 w95 w96 w97 w98 w99 [-end-]"
+        "w0 w1 w2 w3 w4 w5 w6 w7 … w92 w93 w94 w95 w96 w97 w98 w99\n[-end-]"
     )
     assert "\x1b[31;9mlate.\x1b[0m" in coloured
     assert "\x1b[2J" not in coloured

@@ -28,6 +28,10 @@ DATA_MEMBER = "archive/data.warc.gz"
 DERIVED_FILES = ("article.html", "article.md", "article.txt", "removed.jsonl", "metadata.json")  # in article/
 _PROVENANCE, _INDEX = "article/provenance.json", "indexes/index.cdx.gz"
 _IN_MEMORY = 4 << 20  # bytes of a block that are kept; a larger one is read again where it is wanted
+_UNREADABLE = (
+    *(ArchiveLoadFailed, zipfile.BadZipFile, zlib.error, EOFError),
+    *(KeyError, TypeError, ValueError, StopIteration),
+)
 _MAX_NOTES = 1 << 20  # bytes of a warcinfo or metadata block
 
 
@@ -87,16 +91,7 @@ def read_original(bundle: Path) -> Original:
     """The capture in a bundle of ours, and what was derived from it."""
     try:
         return _read(bundle)
-    except (
-        ArchiveLoadFailed,
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        KeyError,
-        TypeError,
-        ValueError,
-        StopIteration,
-    ) as error:
+    except _UNREADABLE as error:
         raise FormatError(
             f"no capture can be read from it: {error!r}",
             where=bundle.name,

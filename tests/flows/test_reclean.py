@@ -40,9 +40,10 @@ def fill(folder: Path, tmp_path: Path, count: int) -> list[str]:
 
 
 def run(prefect: Prefect, tmp_path: Path, **parameters: Any) -> Any:
-    """What one run of the flow in a process of its own gives: a file, for spawned processes import their main module."""
+    """What one run of the flow in a process of its own gives: by a file, for spawned processes import it again."""
     script = tmp_path / "run.py"
     script.write_text(RUN.format(parameters=json.dumps(parameters)))
+    (tmp_path / "mine").mkdir(exist_ok=True)
     environ = {**prefect.environ, "TEARSHEET_CONFIG": str(tmp_path / "mine")}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(script)], env=environ, capture_output=True, text=True, timeout=180
