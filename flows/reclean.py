@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 from prefect import State, flow
 from prefect.artifacts import acreate_markdown_artifact
+from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
-from tasks.errors import MissingPart, PermanentError, TearsheetError
+from tasks.errors import MissingPart, PermanentError, SettingsError, TearsheetError
 from tasks.recleaning import Due, Job, Recleaned, Report, check_rules, due_by_id, due_of_all, reclean_shard
 from tasks.settings import config_dirs
-from tasks.steps import check_server_answers, code, run_settings, spread
+from tasks.steps import START_A_SERVER, check_server_answers, code, run_settings, spread
 from tasks.store import open_store
 from tasks.workers import make_shards
 
@@ -68,8 +69,12 @@ async def reclean(
 def reclean_tracked(heard: Callable[[Recleaned], None], stop: threading.Event, **parameters: Any) -> Report:
     """The report of one run of the flow in this process, each bundle told to `heard`; no shard is begun after `stop`.
 
-    Raises what kept the run from its work.
+    Raises what kept the run from its work; SettingsError where no server is named and `runner` is not thread, for each
+    process would start a passing server of its own.
     """
+    if parameters["runner"] != "thread" and not PREFECT_API_URL.value():
+        what = f"the {parameters['runner']} task runner needs a Prefect server"
+        raise SettingsError(what, where="PREFECT_API_URL", remedy=START_A_SERVER)
     check_server_answers()
     token = _LISTENER.set((heard, stop))
     try:

@@ -78,7 +78,8 @@ def _tracked(wanted: Wanted, settings: Settings, *, json: bool, stop: threading.
 
     if config:
         os.environ["TEARSHEET_CONFIG"] = config
-    runner, workers = wanted.runner or "process", wanted.workers or cpus()
+    runner = wanted.runner or ("process" if os.environ.get("PREFECT_API_URL") else "thread")
+    workers = wanted.workers or cpus()
     with Talk(None, doing="cleaning") as talk:
         talk.say(f"running as a Prefect flow on {workers} workers ({runner})")
         report = reclean_tracked(

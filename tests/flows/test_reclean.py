@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -117,3 +118,17 @@ def test_dask_without_its_extra_is_named_with_the_remedy(monkeypatch: pytest.Mon
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingPart, match=r"tearsheet\[dask\]"):
         make_runner("dask", 2)
+
+
+def test_processes_without_a_server_are_refused_with_the_way_to_start_one(tmp_path: Path) -> None:
+    """Each would start a passing server of its own, over one database."""
+    code = (
+        "import threading\nfrom flows.reclean import reclean_tracked\nfrom tasks.errors import SettingsError\n"
+        "try: reclean_tracked(print, threading.Event(), runner='dask')\n"
+        "except SettingsError as error: print(error)\n"
+    )
+    environ = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
+    environ |= {"PREFECT_HOME": str(tmp_path), "PREFECT_PROFILES_PATH": str(tmp_path / "profiles.toml")}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60)
+
+    assert "prefect server start" in done.stdout, done.stderr
