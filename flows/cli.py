@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -172,18 +173,25 @@ def _at(text: str | None) -> Any:
 
 
 @app.command("list", epilog="Example: tearsheet list --store s3://bucket/prefix --json")
-def list_(store: Store = None, json: Json = False, config: Config = None) -> None:
-    """List what the store holds, oldest first."""
+def list_(
+    every: Annotated[bool, typer.Option("--all", help="Also bundles that a newer cleaning stands in for.")] = False,
+    store: Store = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """List what the store holds, oldest first: of each capture the bundle that is shown."""
     from dataclasses import asdict
 
-    from tasks.catalog import entries
+    from tasks.catalog import entries, families, shown
     from tasks.present import Talk, entry_line, print_json
     from tasks.store import open_store
 
     settings = load_settings(config, store=store)
     count, broken = 0, list[TearsheetError]()
     with open_store(settings.store, settings) as opened:
-        for count, entry in enumerate(entries(opened, broken=broken.append), 1):  # noqa: B007 counted for the last line
+        found = entries(opened, broken=broken.append)
+        found = found if every else map(shown, families(found))
+        for count, entry in enumerate(found, 1):  # noqa: B007 counted for the last line
             print_json(asdict(entry)) if json else print(entry_line(entry))
     for error in broken:
         _warn(error)
@@ -352,6 +360,53 @@ def verify(
     raise typer.Exit(0 if sound else 1)
 
 
+# ------------------------------------------------------------------ clean anew
+@app.command(epilog="Example: tearsheet reclean --all --host courier.example --dry-run --diff")
+def reclean(
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids of stored bundles.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All captures of the store.")] = False,
+    host: Annotated[str, typer.Option(help="With --all: only this host and its sub-domains.")] = "",
+    since: Annotated[str | None, typer.Option(help="With --all: captured on this day (UTC) or later.")] = None,
+    until: Annotated[str | None, typer.Option(help="With --all: captured on this day (UTC) or earlier.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare only; store nothing.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what changed in the text, word by word.")] = False,
+    runner: Annotated[
+        Literal["thread", "process", "dask"] | None,
+        typer.Option(help="Where cleaning is done; dask runs as a Prefect flow. [process; thread for a few bundles]"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads or processes. [as many as there are processors]")
+    ] = None,
+    track: Annotated[
+        bool, typer.Option("--track", help="As a Prefect flow run, even without PREFECT_API_URL.")
+    ] = False,
+    store: Store = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Clean stored pages anew with the rules of now, without network; store a derived bundle where that changes any."""
+    from flows.reclean_run import Wanted, run_reclean
+
+    if bool(ids) == every or ((host or since or until) and not every):
+        raise typer.BadParameter("name ids, or --all, which --host, --since and --until narrow")
+    tracked = track or runner == "dask" or bool(os.environ.get("PREFECT_API_URL"))
+    if diff and tracked:
+        raise typer.BadParameter("--diff works without Prefect only: unset PREFECT_API_URL, leave --track and dask")
+    wanted = Wanted(tuple(ids) if ids else None, host, _day(since), _day(until), dry_run, diff, runner, workers)
+    settings = load_settings(config, store=store)
+    report = run_reclean(
+        wanted, settings, config_dirs(config), tracked=tracked, json=json, stop=_stop_on_interrupt(), config=config
+    )
+    raise typer.Exit(0 if report.good else 1)
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day; write 2026-03-14") from None
+
+
 # ------------------------------------------------------------------ scheduled
 @watch_app.command("run", epilog="Example: tearsheet watch run courier --store s3://bucket/prefix")
 def watch_run(
@@ -389,7 +444,7 @@ def watch_run(
 
 @app.command(epilog="Example: PREFECT_API_URL=http://127.0.0.1:4200/api tearsheet serve")
 def serve(store: Store = None, config: Config = None) -> None:
-    """Serve the deployments archive/default and watch/<name> to a Prefect server, until Ctrl-C."""
+    """Serve the deployments archive/default, reclean/default and watch/<name> to a Prefect server, until Ctrl-C."""
     if config:
         os.environ["TEARSHEET_CONFIG"] = config
     if store:

@@ -169,6 +169,97 @@ def test_a_signal_lets_what_is_under_way_finish(sent: signal.Signals, tough: Tou
     assert {path.stem for path in (tmp_path / "store").glob("v1/bundles/*/*/*/*.json")} == ids
 
 
+# ------------------------------------------------------------------ clean anew
+RECLEAN_RULE = '[[rule]]\nid = "gutters"\ntext = "^the copper gutters"\nwhy = "about gutters"\n'
+
+
+def own_rules(folder: Path) -> str:
+    (folder / "rules").mkdir(parents=True)
+    (folder / "rules" / "promo.toml").write_text(RECLEAN_RULE)
+    return str(folder)
+
+
+def test_a_stored_page_is_cleaned_anew_and_found_by_its_url(site: str, tmp_path: Path) -> None:
+    store, config = str(tmp_path / "store"), own_rules(tmp_path / "mine")
+    row = archived(site, tmp_path / "store")
+    same = tearsheet("reclean", row["id"], "--store", store)
+    tried = tearsheet("reclean", "--all", "--store", store, "--config", config, "--dry-run", "--diff")
+    done = tearsheet("reclean", row["id"], "--store", store, "--config", config, "--json", "--diff")
+    found = json.loads(done.stdout)
+
+    assert (same.returncode, same.stdout) == (0, f"unchanged  {row['id']}\n")
+    assert "running without Prefect" in same.stderr
+    assert tried.returncode == 0, tried.stderr
+    assert f"changed    {row['id']} → not stored  +0 −6 words" in tried.stdout
+    assert "[-The copper gutters follow in April.-]" in tried.stdout
+    assert (found["status"], found["created"], found["words_removed"]) == ("changed", True, 6)
+    assert ["removed", "The copper gutters follow in April.\n"] in found["diff"]
+    shown = tearsheet("show", row["url"], "--store", store, "--json")
+    assert json.loads(shown.stdout)["id"] == found["new_id"]
+    listed, every = (tearsheet("list", *more, "--store", store, "--json").stdout for more in ((), ("--all",)))
+    assert [json.loads(line)["id"] for line in listed.splitlines()] == [found["new_id"]]
+    assert {json.loads(line)["id"] for line in every.splitlines()} == {row["id"], found["new_id"]}
+
+
+def test_many_bundles_are_cleaned_in_processes_and_one_bad_one_stops_none(tough: ToughServer, tmp_path: Path) -> None:
+    urls = "\n".join(tough.url(f"/number/{number}") for number in range(25))
+    tearsheet("archive", "-", "--store", str(tmp_path), allow=tough.pair, stdin=urls)
+    wacz = sorted(tmp_path.glob("v1/bundles/*/*/*/*.wacz"))
+    assert len(wacz) == 25
+    wacz[3].write_bytes(wacz[3].read_bytes()[:-1])
+    done = tearsheet("reclean", "--all", "--store", str(tmp_path), "--json", "--workers", "2")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert done.returncode == 1
+    assert "process workers: 2" in done.stderr
+    assert "25 bundles: 24 unchanged, 1 problem" in done.stderr
+    assert [row["id"] for row in rows if row["status"] == "problem"] == [wacz[3].stem]
+    assert {row["id"] for row in rows} == {path.stem for path in wacz}
+
+
+def test_an_interrupted_reclean_says_how_to_go_on(tough: ToughServer, tmp_path: Path) -> None:
+    urls = "\n".join(tough.url(f"/number/{number}") for number in range(60))
+    tearsheet("archive", "-", "--store", str(tmp_path / "s"), allow=tough.pair, stdin=urls)
+    with (tmp_path / "errors").open("w") as errors_file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.cli", "reclean", "--all", "--store", str(tmp_path / "s"), "--workers", "1"],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=errors_file,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout
+        with process.stdout:
+            first = process.stdout.readline()
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process of the group
+            rest = process.stdout.readlines()
+        process.wait(timeout=60)
+    errors = (tmp_path / "errors").read_text()
+
+    assert process.returncode == 1
+    assert "stopped before the rest: the same command does it" in errors
+    assert "Traceback" not in errors
+    assert 0 < len([first, *rest]) < 60
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ((), "name ids, or --all"),
+        (("--all", "20260101000000-0123456789abcdef"), "name ids, or --all"),
+        (("20260101000000-0123456789abcdef", "--host", "a.example"), "name ids, or --all"),
+        (("--all", "--since", "yesterday"), "2026-03-14"),
+        (("--all", "--diff", "--track"), "without Prefect only"),
+    ],
+)
+def test_misuse_of_reclean_is_named(args: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    done = tearsheet("reclean", *args, "--store", str(tmp_path))
+
+    assert done.returncode == 2
+    assert words in " ".join(done.stderr.replace("│", " ").split())
+
+
 # ------------------------------------------------------------------ clean
 def test_clean_prints_a_saved_page() -> None:
     file = str(SITE / "library-roof.html")

@@ -27,6 +27,10 @@ COMPOSED = (
     "tasks.watching",
     "tasks.demo",
     "tasks.present",
+    "tasks.diff",
+    "tasks.lineage",
+    "tasks.recleaning",
+    "tasks.workers",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))
 AMONG_THEMSELVES = (BASE, COMPOSED)

@@ -9,13 +9,31 @@ from tasks.bundle.jsons import json_line, json_page, utf8
 from tasks.bundle.manifest import metadata_fields, removed_chars
 from tasks.records import Article, Capture, Metadata, PageText, Removal, Verdict
 
-__all__ = ["METADATA_FORMAT", "article_document", "ledger", "metadata_json"]
+__all__ = ["METADATA_FORMAT", "article_document", "article_files", "ledger", "metadata_json"]
 
 METADATA_FORMAT = "tearsheet-metadata/1"
 UNREADABLE = ("decoded-over-limit", "unknown-coding")  # flags of HTML whose text could not be had
 _REMOVAL = tuple(item.name for item in fields(Removal))
 # The saved article fetches nothing, runs nothing: pictures are links until it is opened in a replay.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def article_files(
+    capture: Capture, page: PageText, verdict: Verdict, article: Article | None, metadata: Metadata
+) -> dict[str, bytes]:
+    """Every file of article/ but provenance.json, in the order of the bundle; without an article metadata.json alone.
+
+    They follow from the capture and from what was read of it: where they are the same, nothing new was found.
+    """
+    files = {}
+    if article:
+        files["article.html"] = article_document(article, metadata, capture.final_url)
+        files["article.md"] = utf8(article.markdown)
+        files["article.txt"] = utf8(article.text)
+    files["metadata.json"] = metadata_json(capture, page, verdict, article, metadata)
+    if article:
+        files["removed.jsonl"] = ledger(article)
+    return files
 
 
 def article_document(article: Article, metadata: Metadata, url: str) -> bytes:

@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from tasks.bundle.manifest import read_lineage
 from tasks.bundle.verify_codes import Findings
 from tasks.bundle.verify_digest import matches, parse_digest
 from tasks.bundle.verify_package import PACKAGE, read_json
 from tasks.bundle.verify_warc import Record
 from tasks.bundle.verify_zip import Zip, member_lines, read_small
+from tasks.errors import FormatError
 from tasks.records import count_words
 
 __all__ = ["Derived", "check_derived"]
@@ -56,6 +58,7 @@ def check_derived(
         _check_counts(file, archive, metadata, findings)
     if provenance is not None:
         _check_origin(provenance, metadata, kept, findings)
+        _check_lineage(provenance, metadata, findings)
     _check_notes(kept, findings)
 
 
@@ -225,6 +228,15 @@ def _check_origin(
             findings.add("derived-mismatch", place, f"{name} {expected}", found)
     if matches(str(origin.get("payload")), record.payload) is False:
         findings.add("derived-mismatch", place, "the digest of the page's payload", origin.get("payload"))
+
+
+def _check_lineage(provenance: Mapping[str, Any], metadata: Mapping[str, Any] | None, findings: Findings) -> None:
+    """Parent and root of a derived bundle are others of the same capture; whether they are so only a store can tell."""
+    captured_at = str((metadata or {}).get("captured_at", ""))[:19]
+    try:
+        read_lineage(provenance, "".join(filter(str.isdigit, captured_at)) + "-")
+    except FormatError as error:
+        findings.add("derived-mismatch", "article/provenance.json", "parent and root of this capture", error.what)
 
 
 def _check_notes(kept: Derived, findings: Findings) -> None:

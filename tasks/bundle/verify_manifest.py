@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from tasks.bundle.manifest import FORMAT, SOURCED, read_manifest
+from tasks.bundle.manifest import FORMAT, LINEAGE, SOURCED, read_manifest
 from tasks.bundle.verify_codes import Findings
 from tasks.bundle.verify_package import CHAIN, PACKAGE, Package, read_json
 from tasks.bundle.verify_zip import Zip, read_small
@@ -72,6 +72,7 @@ def _rebuilt(file: BinaryIO, archive: Zip, package: Package) -> dict[str, Any]:
         "members": {path: {"sha256": digests.get(path), "bytes": member.size} for path, member in members.items()},
         "software": made.get("software", ""),
         "rules": made.get("rules", ""),
+        **{name: made.get(name) for name in LINEAGE},
     }
 
 

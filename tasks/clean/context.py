@@ -64,7 +64,9 @@ def outlook_columns(table: Table, probability: Array) -> list[tuple[str, Array]]
         ("a4mass", weighted.mass_inside(table.up[3]) / total),
     ]
     section = np.maximum(table.heading, -1) + 1
-    inside = np.bincount(section, mass, table.count + 1) / np.maximum(np.bincount(section, table.words, table.count + 1), 1)
+    inside = np.bincount(section, mass, table.count + 1) / np.maximum(
+        np.bincount(section, table.words, table.count + 1), 1
+    )
     columns.append(("sectionp", inside[section]))
     return columns
 

@@ -34,7 +34,21 @@ _PROSE_WORDS: Final = 12
 _PROSE_LINKED: Final = 0.35
 _FAR: Final = 31  # blocks; further away is as good as nowhere
 _ANCESTORS: Final = tuple(
-    "article main aside nav footer form figure figcaption ol table blockquote pre section".split()
+    [
+        "article",
+        "main",
+        "aside",
+        "nav",
+        "footer",
+        "form",
+        "figure",
+        "figcaption",
+        "ol",
+        "table",
+        "blockquote",
+        "pre",
+        "section",
+    ]
 )
 _ANCESTOR_BIT: Final = {tag: 1 << shift for shift, tag in enumerate(_ANCESTORS)}
 
@@ -51,7 +65,7 @@ def _kinds() -> npt.NDArray[np.uint8]:
             kinds[number] |= _UPPER
     for first, last in ((0x3040, 0x30FF), (0x3400, 0x9FFF), (0xAC00, 0xD7AF)):
         kinds[first : last + 1] |= _CJK
-    for chars, bit in ((".!?。！？", _STOP), (",、，", _COMMA), ('.!?:;"”»…。！？)]’\'', _END)):
+    for chars, bit in ((".!?。！？", _STOP), (",、，", _COMMA), (".!?:;\"”»…。！？)]’'", _END)):
         for char in chars:
             kinds[ord(char)] |= bit
     return kinds
@@ -401,7 +415,9 @@ def _cores(table: Table) -> None:
     first, second, third, _ = table.up
     prose = words * table.good
     size = len(nodes.tag)
-    direct = np.bincount(second, prose, size) + np.bincount(third, prose, size) / 2 + np.bincount(first, prose, size) * 0.3
+    direct = (
+        np.bincount(second, prose, size) + np.bincount(third, prose, size) / 2 + np.bincount(first, prose, size) * 0.3
+    )
     cores = {
         "best": int(np.argmax(direct)),
         "50": int(np.flatnonzero(table.share >= 0.5)[-1]) if table.share[0] >= 0.5 else 0,

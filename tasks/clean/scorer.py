@@ -167,7 +167,9 @@ def load_scorer(folder: Path) -> Scorer:
         about = json.loads(about_file.read_text(encoding="utf-8"))
         data = arrays_file.read_bytes()
     except (OSError, ValueError) as error:
-        raise FormatError(str(error), where=str(about_file), remedy="Install Tearsheet anew, or train a model") from None
+        raise FormatError(
+            str(error), where=str(about_file), remedy="Install Tearsheet anew, or train a model"
+        ) from None
     digest = Digest(f"sha256:{hashlib.sha256(data).hexdigest()}")
     if about.get("format") != FORMAT or about.get("weights") != digest:
         raise FormatError(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.bundle.page import read_page_block
+from tasks.bundle.verify import verify_file
 from tasks.capture.body import SpooledBody
 from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
@@ -135,7 +136,7 @@ def explain_bundle(path: Path, settings: Settings, rules: RuleSet, *, manifest: 
 
 def read_bundle_page(path: Path, settings: Settings, *, manifest: bytes | None = None) -> tuple[str, PageText]:
     """URL and text of the page in a bundle, which is verified first."""
-    check_sound(path, where=path.name, manifest=manifest)
+    check_sound(verify_file(path, manifest=manifest), where=path.name)
     url, block = read_page_block(path)
     with contextlib.closing(SpooledBody()) as body:
         return url, read_page(_exchange(url, block, body, where=path.name), settings.max_decoded_bytes)
