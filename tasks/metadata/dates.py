@@ -7,7 +7,7 @@ from typing import Any
 from tasks.metadata.text import clip
 from tasks.metadata.words import MONTHS
 
-__all__ = ["DateReader", "url_date"]
+__all__ = ["DateReader", "url_date", "url_month"]
 
 EARLIEST = 1990  # older years on a page are about the past, not about the page
 
@@ -33,7 +33,8 @@ _VISIBLE = re.compile(
     re.X,
 )
 _MAYBE = re.compile(r"(?:19|20)\d\d|\d[./]\s?\d")  # cheap: most texts hold no date
-_URL_DATE = re.compile(r"/((?:19|20)\d\d)[/-]?(\d\d)[/-]?(\d\d)(?!\d)")
+_URL_MONTH = re.compile(r"/((?:19|20)\d\d)[/-]?(0[1-9]|1[0-2])(?!\d{3})")
+_URL_DATE = re.compile(r"/((?:19|20)\d\d)(?:[/-]?(\d\d)[/-]?(\d\d)|/(\d\d?|[a-z]{3,9})/(\d\d?)(?=/))(?!\d)")
 
 
 class DateReader:
@@ -110,9 +111,16 @@ def url_date(url: str) -> str:
     if not match:
         return ""
     try:
-        return date(int(match[1]), int(match[2]), int(match[3])).isoformat()
+        month, day = match[2] or match[4], match[3] or match[5]
+        return date(int(match[1]), int(month) if month.isdecimal() else MONTHS.get(month, 0), int(day)).isoformat()
     except ValueError:
         return ""
+
+
+def url_month(url: str) -> str:
+    """Year and month in a URL's path (/2024/03/), as YYYY-MM, or the empty string."""
+    match = _URL_MONTH.search(url)
+    return f"{match[1]}-{match[2]}" if match else ""
 
 
 def _offset(text: str | None) -> str:
