@@ -34,6 +34,7 @@ _VISIBLE = re.compile(
 )
 _MAYBE = re.compile(r"(?:19|20)\d\d|\d[./]\s?\d")  # cheap: most texts hold no date
 _URL_MONTH = re.compile(r"/((?:19|20)\d\d)[/-]?(0[1-9]|1[0-2])(?!\d{3})")
+_URL_DAY_FIRST = re.compile(r"(?<![\d-])([0-3]\d)-([01]\d)-(20\d\d)(?![\d-]\d)")
 _URL_DATE = re.compile(r"/((?:19|20)\d\d)(?:[/-]?(\d\d)[/-]?(\d\d)|/(\d\d?|[a-z]{3,9})/(\d\d?)(?=/))(?!\d)")
 
 
@@ -109,7 +110,8 @@ def url_date(url: str) -> str:
     """The day in a URL's path (/2024/03/05/), as YYYY-MM-DD, or the empty string."""
     match = _URL_DATE.search(url)
     if not match:
-        return ""
+        turned = _URL_DAY_FIRST.search(url)
+        return url_date(f"/{turned[3]}/{turned[2]}/{turned[1]}/") if turned else ""
     try:
         month, day = match[2] or match[4], match[3] or match[5]
         return date(int(match[1]), int(month) if month.isdecimal() else MONTHS.get(month, 0), int(day)).isoformat()

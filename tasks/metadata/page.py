@@ -19,6 +19,7 @@ HEADINGS = 6  # h1 elements looked at
 LOOKED_AT = 50_000  # elements of a page that bylines and dates are searched in
 EACH = 40  # elements of one kind that are kept
 
+_PARTS = frozenset(("article", "main", "header", "nav", "aside", "footer"))
 # An element and its number in the order of the page.
 Place = tuple[int, etree._Element]
 
@@ -44,7 +45,7 @@ class Page:
     times: list[Place] = field(default_factory=list)
     by_rel: list[Place] = field(default_factory=list)  # a rel=author
     classed: list[Place] = field(default_factory=list)  # elements whose class says author
-    home_heading: str = ""  # the first h1 whose link leads to the site's front page
+    heading_traits: dict[str, set[str]] = field(default_factory=dict)  # of h1 texts: where and as what they stand
     title: str = ""
 
     def meta(self, name: str) -> str:
@@ -146,9 +147,7 @@ def _take_h1(page: Page, heading: etree._Element) -> None:
         text = plain(text_of(heading))
         if text:
             page.h1s.append((len(page.order), text))
-            link = next(heading.iter("a"), None)
-            if link is not None and not page.home_heading and _leads_home(page.url, link.get("href")):
-                page.home_heading = text
+            page.heading_traits.setdefault(text, set()).update(_heading_traits(page, heading))
 
 
 def _take_h2(page: Page, heading: etree._Element) -> None:
@@ -181,6 +180,20 @@ _TAKEN: dict[object, Callable[[Page, etree._Element], None]] = {
     "time": _take_time,
     "a": _take_a,
 }
+
+
+def _heading_traits(page: Page, heading: etree._Element) -> Iterator[str]:
+    """Where a heading stands, what its class says, whether its link leads to the front page."""
+    link = next(heading.iter("a"), None)
+    if link is not None and _leads_home(page.url, link.get("href")):
+        yield "a heading that links home"
+    above = next((e.tag for e in islice(heading.iterancestors(), 12) if e.tag in _PARTS), "none")
+    yield f"a heading in {above}"
+    words = f"{heading.get('class') or ''} {heading.get('id') or ''}"[:200].lower()
+    if any(word in words for word in ("logo", "site", "brand")):
+        yield "a heading classed as the site's"
+    elif any(word in words for word in ("title", "headline", "entry", "post")):
+        yield "a heading classed as a title"
 
 
 def _leads_home(url: str, reference: str | None) -> bool:

@@ -33,20 +33,24 @@ _METAS_MODIFIED = (
 _SHOWN_MODIFIED = ("time:updated", "text:updated", "text:updated-elsewhere")
 
 _OTHER_METAS = re.compile(r"(?:.*[.:_-])?publi(?:sh(?:ed|ing)?|cation)[._-]?(?:at|on|date|time|datetime)?(?:[._-].*)?|.*[._:-]pub_?date")
+_PUBLICATION = re.compile(r"json-ld:(?:WebPage\.)?datePublished|microdata:datePublished|meta:.*publi|meta:datepublished").match
+_SHOWN = re.compile(r"text|time").match
+
 Stamps = Iterator[tuple[str, object]]
 
 
 def published_choices(page: Page, visible: Visible) -> list[Choice[str]]:
     """The days that may be the one of publication, each as the source says it that says most: time and offset."""
-    stamps = [*_dated(page, _stated(page)), *_dated(page, _modified(page)), *_shown(visible)]
+    stamps = [*_dated(page, _stated(page)), *_dated(page, _modified(page))]
+    stamps += _turned(_shown(visible), {stamp[:10] for stamp, _ in stamps})
     choices = gather((stamp[:10], stamp, source) for stamp, source in stamps)
     for stamp, source in stamps:  # the spelling that says most
         choice = choices.get(stamp[:10])
         if choice and len(stamp) > len(choice.value):
-            choice.value, choice.source = stamp, source
+            choice.value, choice.source = stamp, source.partition("+")[0]
     context = _Context(page, choices)
     for day, choice in choices.items():
-        choice.traits |= set(context.traits(day))
+        choice.traits |= set(context.traits(day, choice.sources))
     return list(choices.values())
 
 
@@ -63,13 +67,14 @@ class _Context:
         days = sorted(choices)
         self._first, self._last, self._several = days[:1], days[-1:], len(days) > 1
         self._month = url_month(page.url)
+        self._stated = sorted(day for day, choice in choices.items() if not all(map(_SHOWN, choice.sources)))
         self._after_utc = {
             (date.fromisoformat(day) + timedelta(days=1)).isoformat()
             for day, choice in choices.items()
             if choice.value.endswith("Z") and day != "9999-12-31"
         }
 
-    def traits(self, day: str) -> Iterator[str]:
+    def traits(self, day: str, sources: list[str]) -> Iterator[str]:
         """The traits of one day."""
         if self._several:
             if [day] == self._first:
@@ -80,6 +85,11 @@ class _Context:
             yield "month of the URL" if day.startswith(self._month) else "not the month of the URL"
         if day in self._after_utc:
             yield "the day after one in UTC"
+        if any(map(_PUBLICATION, sources)):
+            yield "stated as publication"
+        if self._stated and day not in self._stated:
+            where = "before" if day < self._stated[0] else "after" if day > self._stated[-1] else "between"
+            yield f"shown alone, {where} what is stated"
 
 
 def _dated(page: Page, candidates: Stamps) -> Iterator[tuple[str, str]]:
@@ -104,6 +114,13 @@ def _stated(page: Page) -> Stamps:
 
 def _shown(visible: Visible) -> Iterator[tuple[str, str]]:
     yield from ((day, kind) for kind, day in visible.days.items())
+
+
+def _turned(shown: Iterator[tuple[str, str]], stated: set[str]) -> Iterator[tuple[str, str]]:
+    """The days shown, day and month exchanged where only that gives a day which the page states."""
+    for day, source in shown:
+        turned = f"{day[:4]}-{day[8:10]}-{day[5:7]}"
+        yield (turned if day[:10] not in stated and turned in stated else day), source
 
 
 def _modified(page: Page) -> Stamps:

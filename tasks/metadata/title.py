@@ -72,7 +72,8 @@ class _Context:
         self._words = {source: _words(text) for text, source in reversed(given) if source in _MAIN and text}
         self._slug = _slug_words(page.url)
         self._lone = len(page.h1s) == 1
-        self._home = key(page.home_heading)
+        self._headings = {key(text): traits for text, traits in page.heading_traits.items()}
+        self._dates = page.dates
 
     def traits(self, mark: str, text: str) -> Iterator[str]:
         """The traits of one candidate."""
@@ -90,8 +91,11 @@ class _Context:
                 yield f"holds {source}" + (", at its start" if mark.startswith(other) else "")
             elif 2 * len(words & self._words[source]) < len(words):
                 yield f"unlike {source}"
-        if mark and mark == self._home:
-            yield "a heading that links home"
+        yield from self._headings.get(mark, ())
+        if self._dates.visible(text):
+            yield "a date in it"
+        if text.isupper():
+            yield "capitals"
         if _BREAK.search(text):
             yield "has a break"
         if text.endswith(("…", "...")):

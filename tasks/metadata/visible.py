@@ -16,6 +16,7 @@ __all__ = ["Visible", "read_visible"]
 NEAR_DATE, NEAR_BYLINE, NEAR_AUTHOR = 600, 1500, 3000
 NEAR, ABOVE = 700, 60  # elements after and before the heading that are looked at
 LINE = 160  # longer texts are sentences, no bylines
+DATE_LINE = 50  # a longer line holds more than a date, its time and a name
 LABEL = 30  # longer texts are no label of what follows
 LOOKS = 300  # elements whose whole text is gathered: nests of thousands of bylines stay cheap
 
@@ -194,10 +195,12 @@ class _Walk:
         elif near:
             if PUBLISHED_WORDS.search(words):
                 self.found.add_day("text:published-near", day)
+            elif len(line) > DATE_LINE:
+                self.found.add_day("text:near-heading+long", day)
             elif self.found.days.get("text:near-heading", day) == day:
                 self.found.add_day("text:near-heading", day)
             else:
-                self.found.add_day("text:next-near-heading", day)
+                self.found.add_day("text:near-heading+next", day)
         elif len(line) < 80 and PUBLISHED_WORDS.search(words):
             self.found.add_day("text:published", day)
         elif not self.passed:

@@ -82,8 +82,8 @@ def learn(train: list[Sample]) -> dict[str, float]:
     usable = [s for s in train if s.rights and max(s.rights) > 0 and len(s.rights) > 1]
     weights = {trait: 0.0 for trait, count in sorted(counts.items()) if count >= RARE}
     squares = dict.fromkeys(weights, 1e-6)
-    shuffle = random.Random(7)
-    for _ in range(EPOCHS):
+    shuffle, sums = random.Random(7), dict.fromkeys(weights, 0.0)
+    for epoch in range(EPOCHS):
         order = usable[:]
         shuffle.shuffle(order)
         for sample in order:
@@ -103,7 +103,9 @@ def learn(train: list[Sample]) -> dict[str, float]:
                 pull -= PENALTY * weights[t]
                 squares[t] += pull * pull
                 weights[t] += STEP * pull / math.sqrt(squares[t])
-    return weights
+        if epoch >= EPOCHS // 2:  # their mean swings less than the last ones
+            sums = {t: total + weights[t] for t, total in sums.items()}
+    return {t: total / (EPOCHS - EPOCHS // 2) for t, total in sums.items()}
 
 
 def judge(sample: Sample, weights: dict[str, float]) -> float:
