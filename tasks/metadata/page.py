@@ -1,5 +1,6 @@
 """What stands on a page, gathered in one pass over its elements: head fields, headings, microdata, linked data."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date
@@ -20,6 +21,8 @@ LOOKED_AT = 50_000  # elements of a page that bylines and dates are searched in
 EACH = 40  # elements of one kind that are kept
 
 _PARTS = frozenset(("article", "main", "header", "nav", "aside", "footer"))
+_AUTHOR_CLASS = re.compile("author|byline|autor|auteur", re.I).search
+_BARE = frozenset(("br", "b", "i", "script", "style", "option", "path", "td", "tr", "svg"))  # never marked, and many
 # An element and its number in the order of the page.
 Place = tuple[int, etree._Element]
 
@@ -88,18 +91,19 @@ def roots_of(root: etree._Element) -> Iterator[etree._Element]:
 
 
 def _gather(root: etree._Element, page: Page) -> None:
-    order, says_author = page.order, _ClassNames()
+    order, classes = page.order, _ClassNames()
     for element in islice(root.iter("*"), LOOKED_AT):
-        take = _TAKEN.get(element.tag)
-        if take:
-            take(page, element)
-        name = element.get("class")
-        if name and says_author[name] and len(page.classed) < EACH:
-            page.classed.append((len(order), element))
-        name = element.get("itemprop")
-        if name:
-            for part in name[:200].lower().split():
-                page.items.setdefault(part, []).append(element)
+        tag = element.tag
+        if tag in _TAKEN:
+            _TAKEN[tag](page, element)
+        if tag not in _BARE:
+            name = element.get("class")
+            if name and classes[name] and len(page.classed) < EACH:
+                page.classed.append((len(order), element))
+            name = element.get("itemprop")
+            if name:
+                for part in name[:200].lower().split():
+                    page.items.setdefault(part, []).append(element)
         order.append(element)
 
 
@@ -107,9 +111,7 @@ class _ClassNames(dict[str, bool]):
     """Whether a class attribute says that its element names the author; each is looked at once."""
 
     def __missing__(self, name: str) -> bool:
-        lowered = name[:200].lower()
-        says = any(word in lowered for word in ("author", "byline", "autor", "auteur")) and "comment" not in lowered
-        self[name] = says
+        says = self[name] = bool(_AUTHOR_CLASS(name[:200])) and "comment" not in name.lower()
         return says
 
 

@@ -12,6 +12,7 @@ __all__ = ["absolute", "clip", "host_of", "key", "plain", "text_of"]
 
 _PIECES = 300  # text nodes looked at for one short text: a heading over half the page stays cheap
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
+_NOT_ALNUM = re.compile(r"[\W_]+")
 _UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2060\ufeff\ud800-\udfff]")
 
 
@@ -45,7 +46,8 @@ def text_of(element: etree._Element, limit: int = 500) -> str:
 
 def key(text: str) -> str:
     """Letters and digits alone, folded: equal for texts that differ in case, quotes, dashes and spaces."""
-    return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum())
+    folded = text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+    return _NOT_ALNUM.sub("", folded)
 
 
 def host_of(url: str) -> str:

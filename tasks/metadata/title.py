@@ -69,7 +69,6 @@ class _Context:
 
     def __init__(self, page: Page, given: list[tuple[str, str]]) -> None:
         self._marks = {source: key(text) for text, source in reversed(given) if source in _MAIN and text}
-        self._words = {source: _words(text) for text, source in reversed(given) if source in _MAIN and text}
         self._slug = _slug_words(page.url)
         self._lone = len(page.h1s) == 1
         self._headings = {key(text): traits for text, traits in page.heading_traits.items()}
@@ -89,13 +88,9 @@ class _Context:
                 )
             elif len(other) > 9 and other in mark:
                 yield f"holds {source}" + (", at its start" if mark.startswith(other) else "")
-            elif 2 * len(words & self._words[source]) < len(words):
-                yield f"unlike {source}"
         yield from self._headings.get(mark, ())
         if self._dates.visible(text):
             yield "a date in it"
-        if text.isupper():
-            yield "capitals"
         if _BREAK.search(text):
             yield "has a break"
         if text.endswith(("…", "...")):
