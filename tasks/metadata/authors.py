@@ -13,6 +13,15 @@ from tasks.metadata.words import BY_INSIDE, CREDENTIALS, LEAD_IN, NAME_BREAK, NA
 __all__ = ["author_choices"]
 
 MAX_AUTHORS = 12
+_ORDER = {  # whose spelling of a name is taken where several give it
+    kind: place
+    for place, kind in enumerate(
+        (
+            "rel:author", "byline:class", "byline", "byline:link", "byline:next", "byline:above", "byline:class-above",
+            "byline:link-above", "text:beside-date", "byline:below", "byline:class-elsewhere",
+        )
+    )
+}  # fmt: skip
 _INVERTED = ("meta:citation_author", "meta:dc.creator", "meta:dcterms.creator")  # one person each, the last name first
 
 _METAS = (
@@ -105,7 +114,8 @@ def _stated(page: Page) -> Iterator[tuple[list[str], str]]:
 
 
 def _shown(visible: Visible) -> Iterator[tuple[list[str], str]]:
-    for kind, lines in visible.names.items():
+    for kind in sorted(visible.names, key=_ORDER.__getitem__):
+        lines = visible.names[kind]
         if len(lines) > 1 and kind in _ALL_LINES:
             yield lines, f"{kind}+all"
         yield from (([line], kind if number == 0 else f"{kind}+later") for number, line in enumerate(lines))
@@ -115,7 +125,7 @@ def _labelled(page: Page) -> tuple[list[str], str]:
     """The value of a Twitter card's line that is labelled "Written by" or the like."""
     for number in ("1", "2"):
         if WRITTEN_BY.match(page.meta(f"twitter:label{number}")):
-            return page.metas.get(f"twitter:data{number}", []), "meta:twitter:data"
+            return page.metas.get(f"twitter:data{number}", []), f"meta:twitter:data{number}"
     return [], ""
 
 
