@@ -41,6 +41,12 @@ class LinkedData:
     others: list[Node] = field(default_factory=list)
     by_id: dict[str, Node] = field(default_factory=dict)
 
+    @property
+    def body(self) -> str:
+        """The longest `articleBody` that an article states, tags and entities as given; "" for none."""
+        bodies = (node.get("articleBody") for node in self.articles)
+        return max((body for body in bodies if isinstance(body, str)), key=len, default="")
+
 
 def linked_data(root: etree._Element, url: str) -> LinkedData:
     """The linked data in the `ld+json` scripts of a page (and of what libxml2 left beside it); broken ones are passed over."""

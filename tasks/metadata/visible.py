@@ -156,13 +156,10 @@ class _Walk:
             self._add_day(day, line, label, self._class_kinds(element if inside else element.getparent()))
 
     def _names(self, element: etree._Element, line: str, label: str, *, inside: bool) -> None:
-        if self.far:
+        if self.far or self.after >= NEAR_BYLINE:
             if WRITTEN_BY.match(line):
                 self._byline("byline:below", element, line, inside=inside)
-            return
-        if self.after >= NEAR_BYLINE:
-            return
-        if BYLINE.match(line):
+        elif BYLINE.match(line):
             self._byline("byline" if self.passed else "byline:above", element, line, inside=inside)
         elif BYLINE_ALONE.fullmatch(label):
             self.found.add_name("byline:next" if self.passed else "byline:above", line)

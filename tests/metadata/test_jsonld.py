@@ -1,7 +1,8 @@
 import pytest
 
+from tasks.metadata import describe, linked_data
 from tasks.metadata.jsonld import MAX_SCRIPT, parse_json
-from tests.metadata.pages import URL, article, described, linked, page, told
+from tests.metadata.pages import URL, article, described, linked, page, parse, told
 
 
 @pytest.mark.parametrize(
@@ -100,3 +101,19 @@ def test_keywords_image_and_section_are_read_in_their_many_shapes():
     assert told(found.site) == ("Harbour Post", "json-ld:publisher.name")
     assert told(found.language) == ("en-GB", "json-ld:inLanguage")
     assert told(found.description) == ("A ferry", "json-ld:description")
+
+
+def test_the_longest_body_of_an_article_is_given():
+    root = parse(page(head=article(articleBody="Short.") + article(articleBody="A longer body.") + article(articleBody=3)))
+    assert linked_data(root, "https://a.example/").body == "A longer body."
+    assert linked_data(parse(page()), "https://a.example/").body == ""
+
+
+def test_linked_data_read_before_is_not_read_again():
+    root = parse(page(head=article(headline="Ferry sails again")))
+    data = linked_data(root, URL)
+    for script in root.iter("script"):
+        script.text = ""
+    found = describe(root, url=URL, headers={}, data=data)
+    assert found.title is not None
+    assert found.title.value == "Ferry sails again"

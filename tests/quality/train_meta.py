@@ -37,6 +37,12 @@ EXPECTED = (
     (-0.5, re.compile(r"from .*(?:dateModified|datemodified|modified_time|updated_time|last-modified)")),
     (-0.5, re.compile(r"from text|from json-ld:other.*|from text:near-heading\+long")),
 )  # the means that the weights are drawn towards; without them rare traits go by chance
+# Bounds: what the article's own linked data calls its publication is not outweighed by one unlabelled line, and a change
+# is no publication. The corpora alone would allow both, since their truths are sometimes the date that is shown.
+LEAST = {"from json-ld:datePublished": 2.5, "from time:published": 0.5, "from byline:below": 1.0}
+MOST = {"from json-ld:WebPage.datePublished": 2.0} | {
+    f"from {name}": 0.3 for name in ("json-ld:dateModified", "json-ld:WebPage.dateModified", "meta:article:modified_time")
+}
 RARE = 4  # a trait of fewer pages gets no weight
 COMPLETE = ("fundus", "wcxb_article")  # corpora where no author in the truth means that the page names none
 FIELDS = {"title": "t", "authors": "a", "published": "d"}
@@ -118,7 +124,8 @@ def learn(train: list[Sample], penalty: float) -> dict[str, float]:
             for t, pull in gradient.items():
                 pull -= penalty * (weights[t] - prior[t])
                 squares[t] += pull * pull
-                weights[t] += STEP * pull / math.sqrt(squares[t])
+                moved = weights[t] + STEP * pull / math.sqrt(squares[t])
+                weights[t] = min(max(moved, LEAST.get(t, -9.0)), MOST.get(t, 9.0))
         if epoch >= EPOCHS // 2:  # their mean swings less than the last ones
             sums = {t: total + weights[t] for t, total in sums.items()}
     return {t: total / (EPOCHS - EPOCHS // 2) for t, total in sums.items()}
