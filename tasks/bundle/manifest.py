@@ -14,7 +14,9 @@ __all__ = ["FORMAT", "Manifest", "Member", "metadata_fields", "read_manifest", "
 
 FORMAT = "tearsheet-manifest/1"
 MAX_BYTES = 256 << 20  # of a manifest that is read
-SOURCED = tuple(item.name for item in fields(Metadata))  # each {"value", "source"} or null; in metadata.json with "rivals" too
+SOURCED = tuple(
+    item.name for item in fields(Metadata)
+)  # each {"value", "source"} or null; in metadata.json with "rivals" too
 
 
 @dataclass(frozen=True, slots=True)

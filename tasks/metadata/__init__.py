@@ -24,9 +24,7 @@ __all__ = ["LinkedData", "describe", "linked_data", "weigh"]
 Weights = Mapping[str, Mapping[str, float]]
 
 
-def describe(
-    root: etree._Element, *, url: str, headers: Mapping[str, str], data: LinkedData | None = None
-) -> Metadata:
+def describe(root: etree._Element, *, url: str, headers: Mapping[str, str], data: LinkedData | None = None) -> Metadata:
     """The metadata of a whole parsed page; the tree is only read, and nothing on it makes this fail.
 
     `url` is where the page was answered, `headers` those of the answer; `data` is what `linked_data` gave for the

@@ -8,7 +8,17 @@ from tasks.metadata.page import Page, item_value
 from tasks.metadata.rank import Choice, gather
 from tasks.metadata.text import key, plain, text_of
 from tasks.metadata.visible import Visible
-from tasks.metadata.words import BY_INSIDE, CREDENTIALS, LEAD_IN, NAME_BREAK, NAME_TAIL, NOT_A_NAME, ORGANISATION, ROLE, WRITTEN_BY
+from tasks.metadata.words import (
+    BY_INSIDE,
+    CREDENTIALS,
+    LEAD_IN,
+    NAME_BREAK,
+    NAME_TAIL,
+    NOT_A_NAME,
+    ORGANISATION,
+    ROLE,
+    WRITTEN_BY,
+)
 
 __all__ = ["author_choices"]
 
@@ -177,7 +187,12 @@ def _name(part: str) -> str:
 
 def _no_name(name: str, *, visible: bool) -> bool:
     words = name.split()
-    return bool(NOT_A_NAME.search(name)) or len(name) > 45 or len(words) > 5 or (visible and words[0].islower() and len(words) > 1)
+    return (
+        bool(NOT_A_NAME.search(name))
+        or len(name) > 45
+        or len(words) > 5
+        or (visible and words[0].islower() and len(words) > 1)
+    )
 
 
 def _is_house(name: str, host: str, site: str) -> bool:

@@ -32,8 +32,12 @@ _METAS_MODIFIED = (
 )
 _SHOWN_MODIFIED = ("time:updated", "text:updated", "text:updated-elsewhere")
 
-_OTHER_METAS = re.compile(r"(?:.*[.:_-])?publi(?:sh(?:ed|ing)?|cation)[._-]?(?:at|on|date|time|datetime)?(?:[._-].*)?|.*[._:-]pub_?date")
-_PUBLICATION = re.compile(r"json-ld:(?:WebPage\.)?datePublished|microdata:datePublished|meta:.*publi|meta:datepublished").match
+_OTHER_METAS = re.compile(
+    r"(?:.*[.:_-])?publi(?:sh(?:ed|ing)?|cation)[._-]?(?:at|on|date|time|datetime)?(?:[._-].*)?|.*[._:-]pub_?date"
+)
+_PUBLICATION = re.compile(
+    r"json-ld:(?:WebPage\.)?datePublished|microdata:datePublished|meta:.*publi|meta:datepublished"
+).match
 _SHOWN = re.compile(r"text|time").match
 
 Stamps = Iterator[tuple[str, object]]

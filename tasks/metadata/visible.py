@@ -1,12 +1,11 @@
 """The dates and bylines that readers see: a walk over what stands around the heading, farther only where need be."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lxml import etree
 
-from tasks.metadata.page import Page, Place
+from tasks.metadata.page import Page
 from tasks.metadata.text import clip, key, text_of
 from tasks.metadata.words import BYLINE, BYLINE_ALONE, LONE_NAME, PUBLISHED_WORDS, UPDATED_WORDS, WRITTEN_BY
 

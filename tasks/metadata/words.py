@@ -68,7 +68,10 @@ PUBLISHED_WORDS = re.compile(r"publi|posted|veröffentlicht|erstellt|entry-date|
 
 # ---- bylines
 _BY = "by von par por di af av door przez od from"
-_LABEL = "author(s) authors autoren autorinnen auteurs autores autori contributors contributor author autor auteur autorin autore text bericht redaktion redakteur about_the_author about_author автор"
+_LABEL = (
+    "author(s) authors autoren autorinnen auteurs autores autori contributors contributor author autor auteur autorin "
+    "autore text bericht redaktion redakteur about_the_author about_author автор"
+)
 _BEFORE_BY = (
     "story text article written posted published words reported medically_reviewed reviewed created "
     "geschrieben veröffentlicht publié aktualisiert erstellt ein_artikel ein_beitrag ein_gastbeitrag artikel "
@@ -80,12 +83,17 @@ LEAD_IN = re.compile(
     re.I,
 )
 # A text node that starts a byline, and one that is nothing but the lead-in (the name is the next node).
-_START = r"(?:text|written|posted|published|words|article|story|report|post|researched|interview|blog ?beitrag|ein \w{1,20})"
-_STARTERS = r"(?:by|von|par|por|di|authors?(?:\(s\))?|autor|autorin|autoren|autores|text|auteurs?|contributors?|redaktion)"
+_START = (
+    r"(?:text|written|posted|published|words|article|story|report|post|researched|interview|blog ?beitrag|ein \w{1,20})"
+)
+_STARTERS = (
+    r"(?:by|von|par|por|di|authors?(?:\(s\))?|autor|autorin|autoren|autores|text|auteurs?|contributors?|redaktion)"
+)
 BYLINE = re.compile(rf"(?:{_START}\s)?{_STARTERS}\b\s?:?\s?", re.I)
 BYLINE_ALONE = re.compile(rf"(?:{_START}\s)?{_STARTERS}\s?:?", re.I)
 WRITTEN_BY = re.compile(
-    r"(?:this (?:post|article) was )?(?:written|posted|words|authored|researched) by\b|(?:autor|autorin|text|autoren):\s|author$|(?:geschrieben|verfasst) von\b|écrit par\b|escrito por\b",
+    r"(?:this (?:post|article) was )?(?:written|posted|words|authored|researched) by\b|"
+    r"(?:autor|autorin|text|autoren):\s|author$|(?:geschrieben|verfasst) von\b|écrit par\b|escrito por\b",
     re.I,
 )
 # A line that may be nothing but a name.

@@ -24,19 +24,19 @@ FULL = page(
 
 def test_every_field_comes_with_its_source():
     found = described(FULL)
-    assert {name.name: told(getattr(found, name.name)) for name in fields(found)} == dict(
-        title=("Ferry back in service after the winter", "h1"),
-        authors=(("Ann Lee", "Omar Haddad"), "byline:class"),
-        published=("2024-03-05T08:10:00+01:00", "meta:article:published_time"),
-        modified=("2024-03-06T09:00:00Z", "meta:article:modified_time"),
-        site=("Harbour Post", "meta:og:site_name"),
-        canonical_url=("https://www.harbour-post.example/news/ferry", "link:canonical"),
-        language=("en", "html:lang"),
-        description=("The ferry sails again & on time.", "meta:og:description"),
-        section=("Harbour", "meta:article:section"),
-        tags=(("Ferries", "Winter"), "meta:article:tag"),
-        image=("https://www.harbour-post.example/img/ferry.jpg", "meta:og:image"),
-    )
+    assert {name.name: told(getattr(found, name.name)) for name in fields(found)} == {
+        "title": ("Ferry back in service after the winter", "h1"),
+        "authors": (("Ann Lee", "Omar Haddad"), "byline:class"),
+        "published": ("2024-03-05T08:10:00+01:00", "meta:article:published_time"),
+        "modified": ("2024-03-06T09:00:00Z", "meta:article:modified_time"),
+        "site": ("Harbour Post", "meta:og:site_name"),
+        "canonical_url": ("https://www.harbour-post.example/news/ferry", "link:canonical"),
+        "language": ("en", "html:lang"),
+        "description": ("The ferry sails again & on time.", "meta:og:description"),
+        "section": ("Harbour", "meta:article:section"),
+        "tags": (("Ferries", "Winter"), "meta:article:tag"),
+        "image": ("https://www.harbour-post.example/img/ferry.jpg", "meta:og:image"),
+    }
 
 
 def test_an_empty_page_has_nothing_but_its_host():

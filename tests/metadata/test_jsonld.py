@@ -68,7 +68,8 @@ def test_the_article_that_names_this_page_comes_before_a_teaser():
     own = {"@type": "NewsArticle", "headline": "Ferry", "mainEntityOfPage": {"@id": URL}}
     assert told(described(page(head=linked(teaser, own))).title) == ("Ferry", "json-ld:headline")
     assert told(described(page(head=linked(teaser, own)), url="https://x.example/").title) == (
-        "Something else", "json-ld:headline"
+        "Something else",
+        "json-ld:headline",
     )
 
 
@@ -104,7 +105,9 @@ def test_keywords_image_and_section_are_read_in_their_many_shapes():
 
 
 def test_the_longest_body_of_an_article_is_given():
-    root = parse(page(head=article(articleBody="Short.") + article(articleBody="A longer body.") + article(articleBody=3)))
+    root = parse(
+        page(head=article(articleBody="Short.") + article(articleBody="A longer body.") + article(articleBody=3))
+    )
     assert linked_data(root, "https://a.example/").body == "A longer body."
     assert linked_data(parse(page()), "https://a.example/").body == ""
 

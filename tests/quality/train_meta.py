@@ -4,7 +4,7 @@ For each page with a truth, every choice is scored by the bench's scorer (score_
 which the share of the right choices, by softmax over a page's choices, is largest (L2-penalised, AdaGrad, fixed
 order: the same corpora give the same weights). Prints the figures of five folds by site, where each page is judged by
 weights that no page of its site was learned from, and the same apart for two halves of the sites (sha256 of the name):
-A was looked at while the traits were thought of, B was not. The figures of the weights that are written are not printed.
+A was looked at while the traits were thought of, B was not. The written weights have no figures of their own.
 """
 
 import argparse
@@ -30,24 +30,35 @@ FOLDS = 5
 EPOCHS, STEP = 30, 0.3
 PENALTY = {"title": 0.04, "authors": 0.02, "published": 0.004}  # chosen by the figures of the folds
 EXPECTED = (
-    (2.0, re.compile(r"from (?:json-ld:datePublished|meta:.*publi.*|url|text:near-heading|text:published.*|meta:.*issued)")),
-    (1.0, re.compile(r"from json-ld:WebPage.datePublished|from microdata:datePublished|from meta:datepublished|from meta:date")),
+    (
+        2.0,
+        re.compile(
+            r"from (?:json-ld:datePublished|meta:.*publi.*|url|text:near-heading|text:published.*|meta:.*issued)"
+        ),
+    ),
+    (
+        1.0,
+        re.compile(
+            r"from json-ld:WebPage.datePublished|from microdata:datePublished|from meta:datepublished|from meta:date"
+        ),
+    ),
     (1.0, re.compile(r"from time:(?:published|after-heading)|from text:(?:class-)?above")),
     (0.0, re.compile(r"from text:updated|from time:updated")),
     (-0.5, re.compile(r"from .*(?:dateModified|datemodified|modified_time|updated_time|last-modified)")),
     (-0.5, re.compile(r"from text|from json-ld:other.*|from text:near-heading\+long")),
 )  # the means that the weights are drawn towards; without them rare traits go by chance
-# Bounds: what the article's own linked data calls its publication is not outweighed by one unlabelled line, and a change
-# is no publication. The corpora alone would allow both, since their truths are sometimes the date that is shown.
-LEAST = {"from json-ld:datePublished": 2.5, "from time:published": 0.5, "from byline:below": 1.0}
-MOST = {"from json-ld:WebPage.datePublished": 2.0} | {
-    f"from {name}": 0.3 for name in ("json-ld:dateModified", "json-ld:WebPage.dateModified", "meta:article:modified_time")
+# Bounds: what the article's own linked data calls its publication is not outweighed by one unlabelled line, and a
+# change is no publication. The corpora alone would allow both, since their truths are sometimes the date that is shown.
+LEAST = {"from json-ld:datePublished": 0.8, "from time:published": 0.0, "from byline:below": 1.0}
+MOST = {"from json-ld:WebPage.datePublished": 0.6} | {
+    f"from {name}": 0.5
+    for name in ("json-ld:dateModified", "json-ld:WebPage.dateModified", "meta:article:modified_time")
 }
 RARE = 4  # a trait of fewer pages gets no weight
 COMPLETE = ("fundus", "wcxb_article")  # corpora where no author in the truth means that the page names none
 FIELDS = {"title": "t", "authors": "a", "published": "d"}
-HEAD = """# What speaks for and against a candidate of title, authors and date of publication: trait = weight (log-odds).
-# Learned, not written by hand: tests/quality/train_meta.py. The traits are named by tasks/metadata/{title,authors,published}.py.
+HEAD = """# What speaks for and against a candidate of title, authors and date of publication: trait = weight.
+# Learned (log-odds), not written by hand: tests/quality/train_meta.py; tasks/metadata/*.py name the traits.
 """
 
 
@@ -146,7 +157,9 @@ def half(site: str) -> str:
 
 def folds(all_samples: dict[str, list[Sample]]) -> dict[str, int]:
     """The fold of each site: sites in the order of their digests, dealt round."""
-    sites = sorted({s.site for part in all_samples.values() for s in part}, key=lambda s: hashlib.sha256(s.encode()).hexdigest())
+    sites = sorted(
+        {s.site for part in all_samples.values() for s in part}, key=lambda s: hashlib.sha256(s.encode()).hexdigest()
+    )
     return {site: number % FOLDS for number, site in enumerate(sites)}
 
 
@@ -159,7 +172,11 @@ def validated(part: list[Sample], fold_of: dict[str, int], penalty: float) -> li
 def report(name: str, part: list[Sample], rights: list[float]) -> str:
     """One line: pooled, by half, by corpus, and the best that the choices allow."""
     nobody = [r for s, r in zip(part, rights, strict=True) if s.rights and s.traits[-1] == [NOBODY] and s.rights[-1]]
-    pairs = [(s, r) for s, r in zip(part, rights, strict=True) if not (s.traits and s.traits[-1] == [NOBODY] and s.rights[-1])]
+    pairs = [
+        (s, r)
+        for s, r in zip(part, rights, strict=True)
+        if not (s.traits and s.traits[-1] == [NOBODY] and s.rights[-1])
+    ]
     part, rights = [s for s, _ in pairs], [r for _, r in pairs]
 
     def mean(keep: Any) -> str:
@@ -191,7 +208,10 @@ def main() -> None:
         tables = []
         for name, part in found.items():
             weights = sorted(learn(part, PENALTY[name]).items())
-            tables += [f"\n[{name}]", *(f"{json.dumps(t, ensure_ascii=False)} = {w:.3f}" for t, w in weights if abs(w) >= 0.0005)]
+            tables += [
+                f"\n[{name}]",
+                *(f"{json.dumps(t, ensure_ascii=False)} = {w:.3f}" for t, w in weights if abs(w) >= 0.0005),
+            ]
         path.write_text("\n".join([HEAD.rstrip(), *tables]) + "\n", encoding="utf-8")
 
 
