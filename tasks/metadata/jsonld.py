@@ -49,7 +49,7 @@ class LinkedData:
 
 
 def linked_data(root: etree._Element, url: str) -> LinkedData:
-    """The linked data in the `ld+json` scripts of a page and of what libxml2 left beside it; broken ones are skipped."""
+    """The linked data in the `ld+json` scripts of a page and what libxml2 left beside it; broken ones are skipped."""
     found = LinkedData()
     left, nodes = MAX_TOTAL, 0
     trees = (tree for tree in (root, *root.itersiblings()) if isinstance(tree.tag, str))

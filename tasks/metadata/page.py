@@ -201,9 +201,8 @@ def _heading_traits(page: Page, heading: etree._Element) -> Iterator[str]:
 def _leads_home(url: str, reference: str | None) -> bool:
     """Whether a link leads to the front page of the site."""
     try:
-        return (
-            bool(reference) and urlsplit(absolute(url, reference)).path in ("", "/") and not reference.startswith("#")
-        )
+        here = not reference or reference.startswith("#")
+        return not here and urlsplit(absolute(url, reference)).path in ("", "/")
     except ValueError:
         return False
 

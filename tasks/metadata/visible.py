@@ -84,8 +84,8 @@ def _heading(page: Page, title: str) -> int:
         if len(heading) > 7 and (heading in title or title in heading):
             return number
     for number, element in enumerate(page.order):
-        text = element.text
-        if text and len(title) <= len(text) < len(title) + 40 and element.tag not in _NO_TEXT and key(text) == title:
+        text = element.text or ""
+        if len(title) <= len(text) < len(title) + 40 and element.tag not in _NO_TEXT and key(text) == title:
             return number
     return page.h1s[0][0] if page.h1s else 0
 
