@@ -75,7 +75,9 @@ def read_visible(page: Page, title: str) -> Visible:
 
 def _heading(page: Page, title: str) -> int:
     """The number of the heading that says the title; else of one that nearly does; else of the first; else 0."""
-    h2s = [(number, text_of(element)) for number, element in page.h2s] if title else []
+    if not title:
+        return page.h1s[0][0] if page.h1s else 0
+    h2s = [(number, text_of(element)) for number, element in page.h2s]
     for number, text in (*page.h1s, *h2s):
         if key(text) == title:
             return number
