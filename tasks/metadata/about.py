@@ -125,11 +125,11 @@ def _sections(page: Page) -> Candidates:
 
 
 def _keywords(page: Page) -> Iterator[tuple[str, list[str]]]:
-    yield "meta:article:tag", page.metas.get("article:tag", [])
+    yield "meta:article:tag", page.metas.get("article:tag")
     for value in _values(page.data.articles, "keywords"):
         yield "json-ld:keywords", strings_of(value)
     for name in ("news_keywords", "parsely-tags", "keywords"):
-        yield f"meta:{name}", page.metas.get(name, [])
+        yield f"meta:{name}", page.metas.get(name)
     yield "rel:tag", [text_of(link, 100) for link in page.tag_links]
 
 

@@ -115,7 +115,7 @@ class _Context:
 def _stated(page: Page) -> Iterator[tuple[list[str], str]]:
     yield _first_of(page.data.articles, "author", page), "json-ld:author"
     yield _first_of(page.data.articles, "creator", page), "json-ld:creator"
-    yield from ((page.metas.get(name, []), f"meta:{name}") for name in _METAS)
+    yield from ((page.metas.get(name), f"meta:{name}") for name in _METAS)
     yield _labelled(page)
     yield _first_of(page.data.pages, "author", page), "json-ld:WebPage.author"
     people = page.data.people[:1]
@@ -135,7 +135,7 @@ def _labelled(page: Page) -> tuple[list[str], str]:
     """The value of a Twitter card's line that is labelled "Written by" or the like."""
     for number in ("1", "2"):
         if WRITTEN_BY.match(page.meta(f"twitter:label{number}")):
-            return page.metas.get(f"twitter:data{number}", []), f"meta:twitter:data{number}"
+            return page.metas.get(f"twitter:data{number}"), f"meta:twitter:data{number}"
     return [], ""
 
 
