@@ -7,7 +7,7 @@ from typing import Any
 from tasks.metadata.text import clip
 from tasks.metadata.words import MONTHS
 
-__all__ = ["DateReader", "url_date", "url_month"]
+__all__ = ["DateReader", "may_hold_date", "url_date", "url_month"]
 
 EARLIEST = 1990  # older years on a page are about the past, not about the page
 
@@ -32,10 +32,16 @@ _VISIBLE = re.compile(
     )(?!\d)""",
     re.X,
 )
-_MAYBE = re.compile(r"(?:19|20)\d\d|\d[./]\s?\d")  # cheap: most texts hold no date
+_MAYBE = re.compile(r"(?:19|20)\d\d|\d[./]\s?\d")
 _URL_MONTH = re.compile(r"/((?:19|20)\d\d)[/-]?(0[1-9]|1[0-2])(?!\d{3})")
 _URL_DAY_FIRST = re.compile(r"(?<![\d-])([0-3]\d)-([01]\d)-(20\d\d)(?![\d-]\d)")
 _URL_DATE = re.compile(r"/((?:19|20)\d\d)(?:[/-]?(\d\d)[/-]?(\d\d)|/(\d\d?|[a-z]{3,9})/(\d\d?)(?=/))(?!\d)")
+
+
+def may_hold_date(text: str) -> bool:
+    """Whether a text could hold a date: cheap, since most do not."""
+    numbered = "20" in text or "19" in text or "/" in text or "." in text
+    return numbered and _MAYBE.search(text) is not None
 
 
 class DateReader:
@@ -59,7 +65,7 @@ class DateReader:
 
     def visible(self, text: str) -> str:
         """The first date in a line of text, as YYYY-MM-DD (with its time where the offset is given); "" for none."""
-        if not _MAYBE.search(text):
+        if not may_hold_date(text):
             return ""
         for match in _VISIBLE.finditer(text):
             day = self._day(match)

@@ -3,6 +3,7 @@
 import html
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -44,6 +45,7 @@ def text_of(element: etree._Element, limit: int = 500) -> str:
     return clip(" ".join(parts), limit)
 
 
+@lru_cache(maxsize=512)  # of one page: its titles and names are compared with each other
 def key(text: str) -> str:
     """Letters and digits alone, folded: equal for texts that differ in case, quotes, dashes and spaces."""
     folded = text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
@@ -65,7 +67,7 @@ def absolute(base: str, reference: Any) -> str:
     if not text:
         return ""
     try:
-        url = urljoin(base, text)
+        url = text if text.startswith(("https://", "http://")) else urljoin(base, text)
         return url if urlsplit(url).scheme in ("http", "https") and urlsplit(url).hostname else ""
     except ValueError:
         return ""

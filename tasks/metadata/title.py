@@ -23,7 +23,7 @@ _MAIN = ("h1", "title", "meta:og:title", "json-ld:headline")  # what others are 
 def title_choices(page: Page, site: str) -> list[Choice[str]]:
     """What may be the title, with the traits of each."""
     names = _Names(page.host, site)
-    given = [(plain(text), source) for text, source in _given(page)]
+    given = [(text, source) for text, source in _given(page) if text]
     choices = gather((key(text), text, source) for text, source in _cut(given, names) if key(text))
     context = _Context(page, given)
     for mark, choice in choices.items():

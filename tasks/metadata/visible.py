@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
+from tasks.metadata.dates import may_hold_date
 from tasks.metadata.page import Page
 from tasks.metadata.text import clip, key, text_of
 from tasks.metadata.words import BYLINE, BYLINE_ALONE, LONE_NAME, PUBLISHED_WORDS, UPDATED_WORDS, WRITTEN_BY
@@ -77,9 +78,11 @@ def _heading(page: Page, title: str) -> int:
     """The number of the heading that says the title; else of one that nearly does; else of the first; else 0."""
     if not title:
         return page.h1s[0][0] if page.h1s else 0
-    h2s = [(number, text_of(element)) for number, element in page.h2s]
-    for number, text in (*page.h1s, *h2s):
+    for number, text in page.h1s:
         if key(text) == title:
+            return number
+    for number, element in page.h2s:
+        if key(text_of(element)) == title:
             return number
     for number, text in page.h1s:
         heading = key(text)
@@ -100,7 +103,7 @@ class _Walk:
         self.after = 0
         self.passed = self.far = False
         self.label = ""  # the text before, where it may say what follows: "Updated:"
-        self._before: tuple[str, ...] = ()  # the last two lines
+        self._before = ("", "")  # the last two lines
         self._beside_day = 0  # lines left that stand beside a date
         self._page = page
         self._heading = heading
@@ -146,28 +149,30 @@ class _Walk:
         label, self.label = self.label, ""
         if len(text) > 2 * LINE:
             return
-        line = clip(text, 2 * LINE)
+        line = " ".join(text.split())  # names are cleaned when they are split
         if len(line) >= LINE:
             return
         if len(line) <= LABEL:
             self.label = line
-        self._names(element, line.lstrip("-–— "), label, inside=inside)
-        day = self._page.dates.visible(line)
-        if day:
-            self._add_day(day, line, label, self._class_kinds(element if inside else element.getparent()))
+        self._names(element, line, label, inside=inside)
+        if may_hold_date(line):
+            day = self._page.dates.visible(line)
+            if day:
+                self._add_day(day, line, label, self._class_kinds(element if inside else element.getparent()))
+        self._before = (self._before[1], line)
 
     def _names(self, element: etree._Element, line: str, label: str, *, inside: bool) -> None:
         if self.far or self.after >= NEAR_BYLINE:
             if WRITTEN_BY.match(line):
                 self._byline("byline:below", element, line, inside=inside)
         elif BYLINE.match(line):
-            self._byline("byline" if self.passed else "byline:above", element, line, inside=inside)
-        elif BYLINE_ALONE.fullmatch(label):
+            self._byline("byline" if self.passed else "byline:above", element, line.lstrip("-–— "), inside=inside)
+        elif label and BYLINE.match(label) and BYLINE_ALONE.fullmatch(label):
             self.found.add_name("byline:next" if self.passed else "byline:above", line)
-        elif self._beside_day and LONE_NAME.fullmatch(line):
-            self.found.add_name("text:beside-date", line)
-        self._before = (*self._before[-1:], line)
-        self._beside_day -= self._beside_day > 0
+        elif self._beside_day:
+            self._beside_day -= 1
+            if LONE_NAME.fullmatch(line):
+                self.found.add_name("text:beside-date", line)
 
     def _byline(self, kind: str, element: etree._Element, line: str, *, inside: bool) -> None:
         if BYLINE_ALONE.fullmatch(line):
@@ -185,7 +190,7 @@ class _Walk:
         near = self.passed and self.after < NEAR_DATE
         if near:
             self._beside_day = 2
-            for part in (*self._before[:-1], *_BAR.split(line)):
+            for part in (*self._before, *_BAR.split(line)):
                 if LONE_NAME.fullmatch(part):
                     self.found.add_name("text:beside-date", part)
         if kinds & _UPDATED or UPDATED_WORDS.search(words):

@@ -89,7 +89,7 @@ _START = (
 _STARTERS = (
     r"(?:by|von|par|por|di|authors?(?:\(s\))?|autor|autorin|autoren|autores|text|auteurs?|contributors?|redaktion)"
 )
-BYLINE = re.compile(rf"(?:{_START}\s)?{_STARTERS}\b\s?:?\s?", re.I)
+BYLINE = re.compile(rf"[-–— ]*(?:{_START}\s)?{_STARTERS}\b\s?:?\s?", re.I)
 BYLINE_ALONE = re.compile(rf"(?:{_START}\s)?{_STARTERS}\s?:?", re.I)
 WRITTEN_BY = re.compile(
     r"(?:this (?:post|article) was )?(?:written|posted|words|authored|researched) by\b|"
