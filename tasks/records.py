@@ -216,10 +216,15 @@ _CJK = re.compile("[\u3040-\ud7af]")  # kana, ideographs, hangul
 # ------------------------------------------------------------------ describe
 @dataclass(frozen=True, slots=True)
 class Sourced(Generic[T]):
-    """A value and where on the page it came from, such as `json-ld:headline` or `meta:og:title`."""
+    """A value and where on the page it came from, such as `json-ld:headline` or `meta:og:title`.
+
+    `rivals` are the other values that the page gives for the same thing, the next best first, at most five, each once
+    with its source and no rivals of its own.
+    """
 
     value: T
     source: str
+    rivals: "tuple[Sourced[T], ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tasks.bundle.jsons import json_line, json_page, utf8
 from tasks.bundle.manifest import metadata_fields, removed_chars
-from tasks.records import Article, Capture, Metadata, PageText, Removal, Verdict
+from tasks.records import Article, Capture, Metadata, PageText, Removal, Sourced, Verdict
 
 __all__ = ["METADATA_FORMAT", "article_document", "article_files", "ledger", "metadata_json"]
 
@@ -78,7 +78,7 @@ def metadata_json(
         "charset_source": page.charset_source,
         "decode_flags": list(page.flags),
         "no_article": None if article else _why_not(page),
-        **metadata_fields(metadata),
+        **{name: _with_rivals(item, getattr(metadata, name)) for name, item in metadata_fields(metadata).items()},
         "words": article.words if article else 0,
         "page_chars": article.page_chars if article else 0,
         "kept_chars": article.kept_chars if article else 0,
@@ -88,6 +88,13 @@ def metadata_json(
         "parser": article.parser if article else None,
     }
     return json_page(table)
+
+
+def _with_rivals(item: dict[str, Any] | None, field: Sourced[Any] | None) -> dict[str, Any] | None:
+    """A field as in the manifest, and the values that lost."""
+    if item is None or field is None:
+        return None
+    return item | {"rivals": [{"value": rival.value, "source": rival.source} for rival in field.rivals]}
 
 
 def _why_not(page: PageText) -> str:

@@ -27,7 +27,8 @@ __all__ = [
 FORMAT = "tearsheet-manifest/1"
 MAX_BYTES = 256 << 20  # of a manifest that is read
 LINEAGE = ("parent", "root", "generation")  # fields that only a derived bundle has
-SOURCED = tuple(item.name for item in fields(Metadata))  # each {"value", "source"} or null
+# Each {"value", "source"} or null; in metadata.json with "rivals" too.
+SOURCED = tuple(item.name for item in fields(Metadata))
 
 
 @dataclass(frozen=True, slots=True)

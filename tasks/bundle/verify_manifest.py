@@ -66,7 +66,7 @@ def _rebuilt(file: BinaryIO, archive: Zip, package: Package) -> dict[str, Any]:
         "sha256": sha256,
         "bytes": archive.size,
         "captured_at": captured_at,
-        **{name: described[name] for name in _DESCRIBED},
+        **{name: _without_rivals(described[name]) if name in SOURCED else described[name] for name in _DESCRIBED},
         "text": text.decode("utf-8"),
         "text_sha256": digest_of(text),
         "members": {path: {"sha256": digests.get(path), "bytes": member.size} for path, member in members.items()},
@@ -74,6 +74,11 @@ def _rebuilt(file: BinaryIO, archive: Zip, package: Package) -> dict[str, Any]:
         "rules": made.get("rules", ""),
         **{name: made.get(name) for name in LINEAGE},
     }
+
+
+def _without_rivals(field: Any) -> Any:
+    """A described field as the manifest has it."""
+    return {name: value for name, value in field.items() if name != "rivals"} if isinstance(field, dict) else field
 
 
 def _object(data: bytes) -> Mapping[str, Any]:
