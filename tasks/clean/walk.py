@@ -10,7 +10,7 @@ from itertools import chain
 
 from lxml import etree
 
-from tasks.clean.tags import ATOM, BLOCK, BR, LINK, TAGS, UNSEEN, UNSEEN_TAGS, WIDGET
+from tasks.clean.tags import ATOM, BLOCK, BR, LINK, MEDIA, TAGS, UNSEEN, UNSEEN_TAGS, WIDGET
 from tasks.clean.words import class_mask
 
 __all__ = ["Page", "visible_chars", "walk"]
@@ -118,7 +118,7 @@ def walk(root: etree._Element) -> Page:
                             linked.append(False)
                     if len(texts) > opened:
                         close(line, True)
-                elif tag == "iframe":
+                elif flags & MEDIA:
                     number += 1
                     tags.append(tag)
                     elements.append(child)
