@@ -33,6 +33,9 @@ _ATTRIBUTES: Final = {
     "th": ("colspan", "rowspan", "scope"),
     "time": ("datetime",),
 }
+_HOLD_BLOCKS: Final = BLOCK_TAGS - names("p pre h1 h2 h3 h4 h5 h6 dt summary ul ol tr table tbody thead tfoot") | {
+    "[document]"
+}
 _FLAGS: Final = frozenset({"open", "reversed"})  # these say something without a value
 
 
@@ -89,7 +92,7 @@ class _Writer:
         if name == "img":
             return self._picture(tag), ""
         if name == "iframe":
-            return _frame(*self.links.frame(tag.attrs)), ""
+            return self._frame(tag), ""
         if "dir" in tag.attrs or ("lang" in tag.attrs and name not in ("html", "body")):
             name = "div" if name in BLOCK_TAGS else "span"
             return f"<{name}{self._attributes(tag)}>", f"</{name}>\n" if name == "div" else f"</{name}>"
@@ -139,7 +142,10 @@ class _Writer:
         shown = "".join(f' {name}="{escape(str(tag[name]))}"' for name in rest if name in tag.attrs)
         return f'<img src="{escape(address)}"{shown}>'
 
-
-def _frame(address: str, name: str) -> str:
-    """A paragraph with a link to what the frame shows; the title tells it from the words of the page."""
-    return f'<p><a href="{escape(address)}" title="embedded">{escape(name)}</a></p>\n' if name else ""
+    def _frame(self, tag: Tag) -> str:
+        """A link to what the frame shows; its title tells it from the words of the page."""
+        address, name = self.links.frame(tag.attrs)
+        if not name or tag.find_parent("a"):
+            return ""
+        link = f'<a href="{escape(address)}" title="embedded">{escape(name)}</a>'
+        return f"<p>{link}</p>\n" if tag.parent and tag.parent.name in _HOLD_BLOCKS else link

@@ -26,10 +26,11 @@ _STRONG_LINES: Final = frozenset({"dt", "summary"})
 _ONE_LINE: Final = frozenset([*_HEADINGS, *_STRONG_LINES])
 _PREFIXED: Final = frozenset({"blockquote", "li"})
 _LISTS: Final = frozenset({"ul", "ol", "menu"})
-_CELLS: Final = frozenset({"tr", "td", "th"})
 _ROWS: Final = frozenset({"table", "tbody", "thead", "tfoot"})
 _DEEPEST: Final = 12  # prefixes beyond are left out: 2,000 nested quotes must not become 2,000 marks a line
-_LAID_OUT: Final = names("table pre blockquote figure h1 h2 h3 h4 h5 h6")  # a table with these in it is no table of data
+_LAID_OUT: Final = names(
+    "table pre blockquote figure h1 h2 h3 h4 h5 h6"
+)  # a table with these in it is no table of data
 _ENTITY: Final = re.compile(r"&(?=#?\w+;)")
 _IN_TARGET: Final = str.maketrans({" ": "%20", "(": "%28", ")": "%29", "<": "%3C", ">": "%3E", "\\": "%5C"})
 
@@ -57,8 +58,10 @@ class _Block:
     deep: int = 0  # open prefixes
     verbatim: bool = False  # inside <pre>
     flat: bool = False  # inside a heading or a cell: everything on one line
+    is_cell: bool = False  # a cell or a row of a table of data
     laid_out: bool = False  # inside a table that is none
     row: _Row | None = None  # of a <tr>
+    has_rows: bool = False
     last_list: tuple[int, str] = (-1, "")  # number of blocks after the last list, and its mark
 
 
@@ -104,7 +107,8 @@ class _Writer:
         """Whether there is something in it to go through."""
         name = tag.name
         if name in BLOCK_TAGS and name != "hr":
-            self._flush()
+            if self.line:
+                self._flush()
             block = self._block(tag)
             self.open.append(block)
             mark = None
@@ -123,8 +127,8 @@ class _Writer:
             self._frame(tag)
         elif name == "hr":
             self._flush()
-            self.open[-1].blocks += [] if self.open[-1].flat else ["***"]
-        elif name == "math" and tag.get("display") == "block" and has_tex(tag) and not self.open[-1].flat:
+            self.open[-1].blocks += ["***"] if self._is_free() else []
+        elif name == "math" and tag.get("display") == "block" and has_tex(tag) and self._is_free():
             self._flush()
             self.open[-1].blocks += _fenced([tag.get_text()], "math")
         else:
@@ -135,13 +139,18 @@ class _Writer:
     def _block(self, tag: Tag) -> _Block:
         outer, name = self.open[-1], tag.name
         block = _Block(name, tag, deep=outer.deep + (name in _PREFIXED))
-        block.flat = outer.flat or name in _ONE_LINE or (name in _CELLS and not outer.laid_out)
+        block.is_cell = _is_cell(name, outer)
+        block.flat = outer.flat or name in _ONE_LINE or block.is_cell
         block.verbatim = not block.flat and (outer.verbatim or name == "pre")
         block.laid_out = _is_laid_out(tag) if name == "table" else outer.laid_out
         if name == "ol":
             start = str(tag.get("start", "1"))
             block.number = int(start) - 1 if start.isascii() and start.isdigit() and len(start) < 10 else 0
         return block
+
+    def _is_free(self) -> bool:
+        """Whether a block may stand here."""
+        return not (self.open[-1].flat or self.open[-1].verbatim)
 
     def _inline(self, tag: Tag) -> Mark | None:
         if self.kept.captions and self.kept.is_caption(tag):
@@ -167,25 +176,30 @@ class _Writer:
 
     def _flush(self) -> None:
         """The line under way becomes a block; marks that are open go on in the next."""
-        if not self.line:
-            return
         block = self.open[-1]
-        pieces = self.line + [Edge(mark, opens=False) for mark in reversed(self.marks)]
-        self.marks = [Mark(mark.sign, mark.target) for mark in self.marks]
-        self.line[:] = [Edge(mark, opens=True) for mark in self.marks]
+        pieces = self.line[:]
+        self.line.clear()
+        if self.marks:
+            pieces += [Edge(mark, opens=False) for mark in reversed(self.marks)]
+            self.marks = [Mark(mark.sign, mark.target) for mark in self.marks]
+            self.line += [Edge(mark, opens=True) for mark in self.marks]
         if block.verbatim:
-            block.blocks.append("".join(piece for piece in pieces if isinstance(piece, NavigableString) or piece is BREAK))
+            block.blocks.append(
+                "".join(piece for piece in pieces if isinstance(piece, NavigableString) or piece is BREAK)
+            )
         elif rows := line_of(pieces, rows=not block.flat):
             block.blocks.append(("<br>" if block.flat else "  \n").join(rows))
 
     def _leave(self, block: _Block) -> None:
         """Hand the blocks of a closed tag to the one around it, in the tag's syntax."""
-        self._flush()
+        if self.line:
+            self._flush()
         self.open.pop()
         outer, name = self.open[-1], block.name
         if name in _ROWS and outer.name in _ROWS:
             outer.blocks += block.blocks
-        elif name in _CELLS and not outer.laid_out and (outer.name in _ROWS if name == "tr" else outer.name == "tr"):
+            outer.has_rows = outer.has_rows or block.has_rows
+        elif block.is_cell:
             self._cell(block, outer)
         elif blocks := _strings(block):
             self._hand_over(block, blocks, outer)
@@ -194,6 +208,7 @@ class _Writer:
         """A row, or a cell of one, also where it is empty: what follows must stay in its column."""
         if block.name == "tr":
             outer.blocks.append(block.row or _Row())
+            outer.has_rows = True
             return
         row = outer.row = outer.row or _Row()
         wide = _number(block.tag, "colspan")
@@ -226,14 +241,20 @@ class _Writer:
 
     def _frame(self, tag: Tag) -> None:
         address, name = self.links.frame(tag.attrs)
-        if name:
-            self._flush()
-            self.open[-1].blocks.append(f'[{escape(name)}]({_target(address)} "embedded")')
+        if name and not any(mark.sign == "[" for mark in self.marks):  # links hold no links
+            self.line.append(Ready(f'[{escape(name)}]({_target(address)} "embedded")'))
+
+
+def _is_cell(name: str, outer: _Block) -> bool:
+    """Whether a tag in `outer` is a row or a cell of a table of data; elsewhere these tags mean nothing."""
+    if name == "tr":
+        return outer.name in _ROWS and not outer.laid_out and not outer.flat
+    return name in ("td", "th") and outer.is_cell
 
 
 def _strings(block: _Block) -> list[str]:
     """The blocks, rows made tables."""
-    if not any(isinstance(one, _Row) for one in block.blocks):
+    if not block.has_rows:
         return block.blocks  # type: ignore[return-value]
     found: list[str] = []
     rows: list[_Row] = []
@@ -302,8 +323,10 @@ def _list(block: _Block, blocks: list[str], outer: _Block) -> None:
     kind = "ol" if block.name == "ol" else "ul"
     text = ("\n" if block.items == len(blocks) else "\n\n").join(blocks)
     if outer.last_list == (len(outer.blocks), kind):
-        text = re.sub(r"^(\d+)\. ", r"\1) ", text, flags=re.MULTILINE) if kind == "ol" else re.sub(
-            r"^- ", "* ", text, flags=re.MULTILINE
+        text = (
+            re.sub(r"^(\d+)\. ", r"\1) ", text, flags=re.MULTILINE)
+            if kind == "ol"
+            else re.sub(r"^- ", "* ", text, flags=re.MULTILINE)
         )
         kind = ""
     outer.blocks.append(text)

@@ -14,9 +14,7 @@ from tasks.clean.tags import BLOCK_TAGS
 __all__ = ["as_text"]
 
 _TIGHT: Final = frozenset(["li", "dt", "dd", "tr"])  # follow one another without an empty line
-_GAPS: Final = {
-    name: "\t" if name in ("td", "th") else "\n" if name in _TIGHT else "\n\n" for name in BLOCK_TAGS
-}
+_GAPS: Final = {name: "\t" if name in ("td", "th") else "\n" if name in _TIGHT else "\n\n" for name in BLOCK_TAGS}
 
 
 def as_text(kept: Kept) -> tuple[str, tuple[str, ...]]:

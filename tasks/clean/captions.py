@@ -6,9 +6,10 @@ enough for a paragraph, the line stays prose.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
-from tasks.clean.tags import MEDIA, TAGS
+from tasks.clean.tags import MEDIA_TAGS
 from tasks.clean.walk import Page
 
 __all__ = ["caption_elements", "captions_of"]
@@ -26,7 +27,14 @@ _MOST: Final = 0.5  # of what was kept
 _LEVELS: Final = 5  # from a caption up to its <figure>
 _HOLDERS: Final = frozenset({"div", "p", "section", "figure"})
 _LONGEST_FIGURE: Final = 500  # of all that a figure without <figcaption> says
+_SHOWN: Final = MEDIA_TAGS - {"audio"}
 _OTHER_WORDS: Final = frozenset(["blockquote", "table", "pre", "ul", "ol", "dl", "p", "h1", "h2", "h3", "math", "code"])
+
+
+@lru_cache(maxsize=20_000)
+def _is_name(value: str) -> bool:
+    """Whether a class or an id is that of captions or credits."""
+    return _NAMED.search(value) is not None
 
 
 def caption_elements(page: Page) -> set[int]:
@@ -48,12 +56,12 @@ def captions_of(page: Page, chars: list[int]) -> dict[int, int]:
 def _holders(page: Page) -> dict[int, int]:
     finder = _Finder(page)
     for number, tag in enumerate(page.tag):
-        if tag == "figcaption":
+        if tag in _SHOWN:
+            finder.after(number)
+        elif tag == "figcaption":
             finder.add(number, 0)
         elif tag == "figure":
             finder.figure(number)
-        elif TAGS.get(tag, 0) & MEDIA:
-            finder.after(number)
     return finder.inner()
 
 
@@ -122,11 +130,11 @@ class _Finder:
 
     def _is_named(self, number: int) -> bool:
         element = self.page.element[number]
-        named = f"{element.get('class') or ''} {element.get('id') or ''}"
-        return _NAMED.search(named) is not None
+        named, called = element.get("class"), element.get("id")
+        return bool(named and _is_name(named)) or bool(called and _is_name(called))
 
     def _holds_media(self, number: int) -> bool:
-        return any(TAGS.get(tag, 0) & MEDIA for tag in self.page.tag[number : self.page.end[number]])
+        return any(tag in _SHOWN for tag in self.page.tag[number : self.page.end[number]])
 
     def _around(self, media: int, number: int) -> int:
         """The innermost block-level element that holds both, where it holds little else."""

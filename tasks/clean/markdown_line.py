@@ -7,6 +7,7 @@ left out rather than shown as stars. The rules: https://spec.commonmark.org/0.31
 
 import re
 from dataclasses import dataclass
+from string import punctuation
 from typing import Final
 from unicodedata import category
 
@@ -21,6 +22,12 @@ _TURNS: Final = 8  # a mark left out changes what stands beside others; beyond s
 
 class Ready(str):
     """Markdown that goes into a line as it is."""
+
+    __slots__ = ()
+
+
+class _Code(str):
+    """The words of a code span."""
 
     __slots__ = ()
 
@@ -94,12 +101,12 @@ class _Line:
         for piece in pieces:
             if isinstance(piece, Edge):
                 self._edge(piece)
+            elif self.code is not None:
+                self.code.append(" " if isinstance(piece, Ready) else piece)  # code spans hold no breaks or pictures
             elif piece is BREAK:
                 self.gap = "\n"
             elif isinstance(piece, Ready):
                 self._words(piece)
-            elif self.code is not None:
-                self.code.append(piece)
             else:
                 self._text(piece)
         return self
@@ -111,7 +118,7 @@ class _Line:
             return
         if text[0].isspace():
             self.gap = self.gap or " "
-        self._words(fence(words) if code else escape(words))
+        self._words(_Code(words) if code else escape(words))
         if text[-1].isspace():
             self.gap = " "
 
@@ -160,13 +167,21 @@ class _Line:
                 if isinstance(edge, Edge) and edge.mark.sign != "[":
                     edge.mark.dead = True
         out: list[str] = []
+        code = ""  # of the span just written: two side by side must become one
         for piece in self.out:
-            if not isinstance(piece, Edge):
-                out.append(piece)
-            elif not piece.mark.dead:
-                if piece.opens and piece.mark.sign == "[" and out and out[-1].endswith("!"):
-                    out[-1] = out[-1][:-1] + "\\!"  # else it would be a picture
-                out.append(_shown(piece))
+            if isinstance(piece, Edge) and piece.mark.dead:
+                continue
+            if isinstance(piece, _Code):
+                if code:
+                    out.pop()
+                code += piece
+                out.append(fence(code))
+                continue
+            code = ""
+            shown = _shown(piece) if isinstance(piece, Edge) else piece
+            if shown[0] == "[" and out and out[-1].endswith("!"):
+                out[-1] = out[-1][:-1] + "\\!"  # else it would be a picture
+            out.append(shown)
         return "".join(out).split("\n") if self.begun else []
 
     def _drop_unseen(self) -> bool:
@@ -188,8 +203,10 @@ class _Line:
         inner, outer = (after, before) if edge.opens else (before, after)
         if inner.isspace() or not inner:
             return False
-        # What some renderers call punctuation and others symbols counts as whichever is worse.
-        return category(inner)[0] not in "PS" or not outer.strip() or category(outer)[0] == "P"
+        if inner not in punctuation and category(inner)[0] not in "PS":
+            return True
+        # What some readers of Markdown call punctuation and others a symbol counts as whichever is worse.
+        return not outer.strip() or outer in punctuation or category(outer)[0] == "P"
 
     def _beside(self, at: int, step: int, edge: Edge) -> str:
         """The character beside a run of marks of one kind."""
@@ -197,7 +214,7 @@ class _Line:
         while 0 <= at < len(self.out):
             piece = self.out[at]
             if not isinstance(piece, Edge):
-                return piece[0 if step > 0 else -1]
+                return "`" if isinstance(piece, _Code) else piece[0 if step > 0 else -1]
             if piece.mark.sign[0] != edge.mark.sign[0] and not piece.mark.dead:
                 return _shown(piece)[0 if step > 0 else -1]
             at += step
