@@ -20,7 +20,7 @@ _WORDS: Final = names(
     "abbr b bdi bdo br cite code del dfn em i ins kbd mark q rp rt ruby s samp small strong sub sup time "
     "u var wbr "
     "math merror mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow ms mspace msqrt mstyle "
-    "msub msubsup msup mtable mtd mtext mtr munder munderover semantics"
+    "msub msubsup msup mtable mtd mtext mtr munder munderover"
 )
 _EVERYWHERE: Final = ("lang", "dir")
 _ATTRIBUTES: Final = {

@@ -150,7 +150,7 @@ class _Builder:
         page, name = self.page, self.page.tag[number]
         start, stop = page.text_start[number], page.text_end[number]
         several = page.block_end[number] - page.block_start[number]
-        if TAGS.get(name, 0) & BLOCK or (several and start < stop):  # a block ends inside
+        if page.line[number] == number or (several and start < stop):  # a block ends inside
             self._unwrap()
         elif start < stop:
             self._wrap(start)
@@ -161,7 +161,9 @@ class _Builder:
             self.ids |= {attributes.get("id", ""), attributes.get("name", "")}
         if name == "a" and "#" in (link := attributes.get("href", "")):
             self.fragments.add(link.partition("#")[2])
-        if name == "p" and several > 1:
+        if page.line[number] != number and TAGS.get(name, 0) & BLOCK:
+            name = "span"  # a drop cap
+        elif name == "p" and several > 1:
             name = "div"
         elif start == stop and (frame := frame_attributes(page.element[number])):
             name, attributes = "iframe", frame

@@ -4,6 +4,7 @@ A *block* is a run of text that stands on lines of its own: it ends where a bloc
 double line break. Everything later (choice, soup, ledger) works on these lists and numbers; nothing asks lxml again.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -19,6 +20,9 @@ _SEEN_TEXTS = etree.XPath(
     "descendant::text()[not(" + " or ".join(f"ancestor::{tag}" for tag in sorted(UNSEEN_TAGS)) + ")]",
     smart_strings=False,
 )
+
+_INITIAL = re.compile("drop-?_?cap|lettrine|initial", re.IGNORECASE)
+_LONGEST_INITIAL = 3  # with a quotation mark
 
 
 @dataclass(slots=True)
@@ -54,6 +58,14 @@ class Page:
     def block_text(self, block: int) -> str:
         """The text of a block, white space folded."""
         return " ".join("".join(self.texts[self.starts[block] : self.starts[block + 1]]).split())
+
+
+def _is_initial(element: etree._Element) -> bool:
+    """Whether a block-level element is the first letter of a paragraph, set large."""
+    text = element.text
+    if text is None or len(text) > _LONGEST_INITIAL or len(element) or not text.strip():
+        return False
+    return _INITIAL.search(element.get("class") or "") is not None
 
 
 def _seen_texts(element: etree._Element) -> Iterable[str]:
@@ -145,15 +157,17 @@ def walk(root: etree._Element) -> Page:
             value = get("class")
             if value:
                 mask = class_mask(value)
-            value = get("id")
-            if value:
-                mask |= class_mask(value)
-            value = get("style")
-            if value and "none" in value and "display:none" in value.replace(" ", "").lower():
+            named = get("id")
+            if named:
+                mask |= class_mask(named)
+            style = get("style")
+            if style and "none" in style and "display:none" in style.replace(" ", "").lower():
                 child_hidden = True
-            value = get("hidden")
-            if value is not None and value != "until-found":
+            hidden = get("hidden")
+            if hidden is not None and hidden != "until-found":
                 child_hidden = True
+            if flags & BLOCK and value and _is_initial(child):
+                flags ^= BLOCK  # a drop cap belongs to the word after it, whatever tag it has
             if flags & BLOCK:
                 if len(texts) > opened:
                     close(line, False)

@@ -251,10 +251,12 @@ def test_ruby_sub_and_sup_stay() -> None:
 
 
 def test_the_entries_of_a_live_blog_keep_their_times_and_headings() -> None:
-    entry = "<article><time datetime='2026-03-03T10:15'>10:15</time><h3>The jib is down</h3><p>Nobody cheered when it fell.</p></article>"
+    head = "<h3><time datetime='2026-03-03T10:15'>10:15</time> The jib is down</h3>"
+    entry = f"<article>{head}<p>Nobody cheered when it fell, and the boatmen went home early that day.</p></article>"
     article = clean(f"<div class='liveblog'>{entry}{entry.replace('10:15', '10:20')}</div>")
-    assert '<time datetime="2026-03-03T10:15">10:15</time>' in article.html
-    assert "10:15\n\n### The jib is down\n\nNobody cheered when it fell.\n\n10:20" in article.markdown
+    assert '<h3><time datetime="2026-03-03T10:15">10:15</time> The jib is down</h3>' in article.html
+    assert "### 10:15 The jib is down\n\nNobody cheered when it fell" in article.markdown
+    assert "### 10:20 The jib is down" in article.markdown
 
 
 def test_a_line_that_looks_like_markdown_stays_text() -> None:
