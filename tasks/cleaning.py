@@ -134,6 +134,7 @@ def cleaned_json(cleaned: Cleaned) -> dict[str, Any]:
         "language": _value(metadata.language),
         "description": _value(metadata.description),
         "text": article.text,
+        "captions": list(article.captions),
         "markdown": article.markdown,
         "html": article.html,
         "removed": [{name: getattr(removal, name) for name in _REMOVAL} for removal in article.removals],

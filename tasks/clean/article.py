@@ -8,6 +8,7 @@ from tasks.clean.as_text import as_text
 from tasks.clean.content import KEEP, choose
 from tasks.clean.ledger import Leading, removals
 from tasks.clean.links import Links
+from tasks.clean.maths import settle_maths
 from tasks.clean.parse import Tree, parse_tree
 from tasks.clean.prune import Looked, Reason, prune
 from tasks.clean.rules import RuleSet
@@ -32,6 +33,7 @@ class Cleaning:
         self.site = site_choice(page, rules, self.host)
         self._choose()
         self._force()
+        settle_maths(page, self.owner, self.reasons)
         self.kept = make_soup(page, self.owner)
         prune(self.kept, rules, self.host, self.reasons, site=self.site, looked=looked)
 
@@ -81,11 +83,12 @@ class Cleaning:
 
     def article(self, parser: str) -> Article:
         """What is left, in its three forms, with the ledger of what went."""
-        soup = self.kept.soup
+        text, captions = as_text(self.kept)
         return Article(
-            html=as_html(soup, self.links),
-            markdown=as_markdown(soup, self.links),
-            text=as_text(soup),
+            html=as_html(self.kept, self.links),
+            markdown=as_markdown(self.kept, self.links),
+            text=text,
+            captions=captions,
             removals=removals(self.kept, self.reasons, self.rules, self.host, self.verdict_of) + self.notes(),
             page_chars=visible_chars(self.page.texts),
             kept_chars=visible_chars(text for text, code in zip(self.page.texts, self.owner, strict=True) if not code),

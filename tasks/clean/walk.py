@@ -4,13 +4,14 @@ A *block* is a run of text that stands on lines of its own: it ends where a bloc
 double line break. Everything later (choice, soup, ledger) works on these lists and numbers; nothing asks lxml again.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
 from lxml import etree
 
-from tasks.clean.tags import ATOM, BLOCK, BR, LINK, TAGS, UNSEEN, UNSEEN_TAGS, WIDGET
+from tasks.clean.tags import ATOM, BLOCK, BR, LINK, MEDIA, TAGS, UNSEEN, UNSEEN_TAGS, WIDGET
 from tasks.clean.words import class_mask
 
 __all__ = ["Page", "visible_chars", "walk"]
@@ -20,7 +21,8 @@ _SEEN_TEXTS = etree.XPath(
     smart_strings=False,
 )
 
-_ARTICLE_TEXT = frozenset({"articleBody", "reviewBody", "text"})  # itemprop, see schema.org
+_INITIAL = re.compile("drop-?_?cap|lettrine|initial", re.IGNORECASE)
+_LONGEST_INITIAL = 3  # with a quotation mark
 
 
 @dataclass(slots=True)
@@ -29,7 +31,7 @@ class Page:
 
     Elements in document order (index n): tag, element, parent, end (first element after its subtree), line (nearest
     block-level element, itself included), mask (words of class and id, see words.py), classes and idents (class
-    and id as written), item (in what the page's microdata call the article's text), hidden, text_start:text_end
+    and id as written), hidden, text_start:text_end
     (its text nodes), block_start:block_end (its blocks). Number 0 is the document.
     Text nodes in document order (index i): texts, holder (element), linked (inside <a>). Texts of white space alone
     are kept only inside a block: nobody sees the others.
@@ -44,7 +46,6 @@ class Page:
     mask: list[int] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     idents: list[str] = field(default_factory=list)
-    item: list[bool] = field(default_factory=list)
     hidden: list[bool] = field(default_factory=list)
     text_start: list[int] = field(default_factory=list)
     text_end: list[int] = field(default_factory=list)
@@ -62,6 +63,14 @@ class Page:
         return " ".join("".join(self.texts[self.starts[block] : self.starts[block + 1]]).split())
 
 
+def _is_initial(element: etree._Element) -> bool:
+    """Whether a block-level element is the first letter of a paragraph, set large."""
+    text = element.text
+    if text is None or len(text) > _LONGEST_INITIAL or len(element) or not text.strip():
+        return False
+    return _INITIAL.search(element.get("class") or "") is not None
+
+
 def _seen_texts(element: etree._Element) -> Iterable[str]:
     """The texts of a control, in order."""
     found: list[str] = _SEEN_TEXTS(element) if len(element) else [element.text or ""]  # type: ignore[assignment]
@@ -76,7 +85,7 @@ def walk(root: etree._Element) -> Page:
     page = Page()
     tags, elements, parents, ends, lines = page.tag, page.element, page.parent, page.end, page.line
     masks, hiddens, text_start, text_end = page.mask, page.hidden, page.text_start, page.text_end
-    classes, idents, items = page.classes, page.idents, page.item
+    classes, idents = page.classes, page.idents
     block_start, block_end, texts, holder, linked = (
         page.block_start,
         page.block_end,
@@ -105,7 +114,6 @@ def walk(root: etree._Element) -> Page:
     hiddens.append(False)
     classes.append("")
     idents.append("")
-    items.append(False)
     current = line = number = 0
     in_link = in_hidden = False
     broken = False  # the last thing in the block under way was a <br>
@@ -128,7 +136,7 @@ def walk(root: etree._Element) -> Page:
                             linked.append(False)
                     if len(texts) > opened:
                         close(line, True)
-                elif tag == "iframe":
+                elif flags & MEDIA:
                     number += 1
                     tags.append(tag)
                     elements.append(child)
@@ -139,7 +147,6 @@ def walk(root: etree._Element) -> Page:
                     hiddens.append(in_hidden)
                     classes.append("")
                     idents.append("")
-                    items.append(items[current])
                     text_start.append(len(texts))
                     text_end.append(len(texts))
                     block_start.append(len(starts))
@@ -161,19 +168,18 @@ def walk(root: etree._Element) -> Page:
             ident = get("id") or ""
             if ident:
                 mask |= class_mask(ident)
-            value = get("style")
-            if value and "none" in value and "display:none" in value.replace(" ", "").lower():
+            style = get("style")
+            if style and "none" in style and "display:none" in style.replace(" ", "").lower():
                 child_hidden = True
-            value = get("hidden")
-            if value is not None and value != "until-found":
+            hidden = get("hidden")
+            if hidden is not None and hidden != "until-found":
                 child_hidden = True
-            item = items[current]
+            if flags & BLOCK and name and _is_initial(child):
+                flags ^= BLOCK  # a drop cap belongs to the word after it, whatever tag it has
             if flags & BLOCK:
                 if len(texts) > opened:
                     close(line, False)
                 child_line, broken = number, False
-                if not item and (value := get("itemprop")):
-                    item = value in _ARTICLE_TEXT
             else:
                 child_line = line
                 if flags & LINK:
@@ -190,7 +196,6 @@ def walk(root: etree._Element) -> Page:
             masks.append(mask)
             classes.append(name)
             idents.append(ident)
-            items.append(item)
             hiddens.append(child_hidden)
             text_start.append(len(texts))
             text_end.append(0)
