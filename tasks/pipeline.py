@@ -142,6 +142,7 @@ def provenance_of(settings: Settings, rules: RuleSet) -> Mapping[str, Any]:
     return {
         "software": f"tearsheet/{__version__}",
         "rules": rules.digest,
+        "model": rules.scorer.digest,
         "settings": {key: getattr(settings, key) for key in kept},
     }
 

@@ -1,11 +1,13 @@
 """From a page to its article: walk, choose, build, prune, write, account for the rest."""
 
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from tasks.clean.as_html import as_html
 from tasks.clean.as_markdown import as_markdown
 from tasks.clean.as_text import as_text
-from tasks.clean.content import KEEP, choose
+from tasks.clean.clues import find_clues
+from tasks.clean.content import choose, leading_of
 from tasks.clean.ledger import Leading, removals
 from tasks.clean.links import Links
 from tasks.clean.maths import settle_maths
@@ -28,7 +30,7 @@ class Cleaning:
         self.rules, self.host = rules, _host(url)
         self.links = Links(page, url)
         self.reasons: list[Reason] = [Reason("", "", "")]  # number 0 is the article
-        self.choice = choose(page)
+        self.choice = choose(page, find_clues(page.element[0]), rules.scorer)
         self.owner = [0] * len(page.texts)
         self.site = site_choice(page, rules, self.host)
         self._choose()
@@ -40,15 +42,15 @@ class Cleaning:
     def _choose(self) -> None:
         """Give every text of a block that the choice left out to the reason for it."""
         page, choice = self.page, self.choice
-        known: dict[tuple[str, str, float], int] = {}
-        for block, (score, why) in enumerate(zip(choice.scores, choice.why, strict=True)):
-            if score >= KEEP:
+        known: dict[tuple[str, float], int] = {}
+        for block, stays in enumerate(choice.kept):
+            if stays:
                 continue
-            key = (choice.concept[block], why, score)
+            key = (choice.concept[block], choice.scores[block])
             code = known.get(key)
             if code is None:
                 code = known[key] = len(self.reasons)
-                self.reasons.append(Reason(key[0], "score", why, score))
+                self.reasons.append(Reason(key[0], "score", choice.why[block], key[1]))
             for index in range(page.starts[block], page.starts[block + 1]):
                 self.owner[index] = code
 
@@ -67,11 +69,13 @@ class Cleaning:
                 self.reasons.append(Reason(rule.concept, rule.id, rule.why))
             self.owner[index] = codes[rule.id]
 
-    def verdict_of(self, block: int) -> tuple[float, float, Leading]:
-        """Score of a block, how near its decision was (0 certain, 1 on the edge), and the features that led to it."""
-        score = self.choice.scores[block]
-        doubt = 1 - (score - KEEP) / (1 - KEEP) if score >= KEEP else score / KEEP
-        return score, round(doubt, 3), ()
+    def verdict_of(self, block: int) -> tuple[float, float]:
+        """Score of a block, and how near its decision was: 0 certain, 1 on the edge."""
+        return self.choice.scores[block], self.choice.doubts[block]
+
+    def leading_of(self, blocks: Sequence[int]) -> Mapping[int, Leading]:
+        """The features that led to the scores of some blocks; those that have no score are left out."""
+        return leading_of(self.choice, self.rules.scorer, blocks)
 
     def notes(self) -> tuple[Removal, ...]:
         """Entries of the ledger that took nothing: body rules of this site that met no element of the page."""
@@ -89,7 +93,7 @@ class Cleaning:
             markdown=as_markdown(self.kept, self.links),
             text=text,
             captions=captions,
-            removals=removals(self.kept, self.reasons, self.rules, self.host, self.verdict_of) + self.notes(),
+            removals=removals(self.kept, self.reasons, self.rules, self.host, self) + self.notes(),
             page_chars=visible_chars(self.page.texts),
             kept_chars=visible_chars(text for text, code in zip(self.page.texts, self.owner, strict=True) if not code),
             parser=parser,

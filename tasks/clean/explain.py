@@ -87,7 +87,7 @@ def explain_page(html: str, *, url: str, rules: RuleSet) -> Explanation:
     if tree.root is None:
         return Explanation(url, "", (), ())
     cleaning = Cleaning(walk(tree.root), url=url, rules=rules)
-    found = list(pieces(cleaning.kept, cleaning.reasons, rules, cleaning.host, cleaning.verdict_of))
+    found = pieces(cleaning.kept, cleaning.reasons, rules, cleaning.host, cleaning)
     title = " ".join((tree.root.findtext(".//title") or "").split())
     return Explanation(
         url, title, tuple(_spans(cleaning, found)), tuple(removal for _, _, removal in found) + cleaning.notes()
@@ -100,6 +100,7 @@ def _spans(cleaning: Cleaning, found: list[tuple[int, int, Removal]]) -> Iterato
     for line, (start, stop, _) in enumerate(found, 1):
         line_of[start:stop] = [line] * (stop - start)
     breaks = {page.text_start[number] for number, tag in enumerate(page.tag) if tag == "br"}
+    leading = cleaning.leading_of(range(len(page.owner)))
     for block in range(len(page.owner)):
         path, blank = "", True  # whether white space, or nothing of the block, stands before
         for raw, line in _runs(page.texts, page.starts[block], page.starts[block + 1], line_of, breaks):
@@ -109,7 +110,7 @@ def _spans(cleaning: Cleaning, found: list[tuple[int, int, Removal]]) -> Iterato
                 continue
             path = path or paths.path(page.owner[block])
             removal = found[line - 1][2] if line else None
-            yield _span(cleaning, block, path, text, removal, line, glued=not (blank or raw[0].isspace()))
+            yield _span(cleaning, block, leading.get(block, ()), path, text, removal, line, glued=not (blank or raw[0].isspace()))
             blank = raw[-1].isspace()
 
 
@@ -128,9 +129,17 @@ def _runs(texts: list[str], start: int, stop: int, line_of: list[int], breaks: s
 
 
 def _span(
-    cleaning: Cleaning, block: int, path: str, text: str, removal: Removal | None, line: int, *, glued: bool
+    cleaning: Cleaning,
+    block: int,
+    leading: Leading,
+    path: str,
+    text: str,
+    removal: Removal | None,
+    line: int,
+    *,
+    glued: bool,
 ) -> Span:
-    score, doubt, leading = cleaning.verdict_of(block)
+    score, doubt = cleaning.verdict_of(block)
     if removal is not None and removal.score is None:
         doubt = removal.doubt  # a rule's, over all that it took: the choice had kept it
     return Span(

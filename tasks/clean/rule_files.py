@@ -49,15 +49,19 @@ def rule_files(folder: Path) -> list[Path]:
 
 
 def load_rules(dirs: Sequence[Path]) -> RuleSet:
-    """All rules below `dirs`, the weakest folder first: a later rule of the same id replaces an earlier one.
+    """All rules below `dirs`, the weakest folder first: a later rule of the same id replaces an earlier one,
+    a later block scorer (model/scorer.json) the one before.
 
     Raises RuleError with file, line and key.
     """
     rules: dict[str, Rule] = {}
+    model = None
     for folder in dirs:
         for path in rule_files(folder):
             rules |= {rule.id: rule for rule in read_rules(path)}
-    return RuleSet(rules.values())
+        if (folder / "model" / "scorer.json").is_file():
+            model = folder / "model"
+    return RuleSet(rules.values(), model=model)
 
 
 def read_rules(path: Path) -> list[Rule]:

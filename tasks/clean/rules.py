@@ -8,11 +8,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
+from pathlib import Path
 from typing import Final
 
 from tasks.clean.phrases import Phrases
+from tasks.clean.scorer import Scorer, load_scorer
 from tasks.clean.selector import Compound, Look
 from tasks.records import Digest
+from tasks.settings import config_dirs
 
 __all__ = ["ACTIONS", "GUARDS", "SAME_AS", "Rule", "RuleSet"]
 
@@ -92,9 +95,13 @@ _NO_PART_OF_IT: Final = frozenset({"compounds", "pattern", "phrases", "where", "
 
 
 class RuleSet:
-    """The rules in force, indexed by what finds them; `digest` changes with any of them."""
+    """The rules in force, indexed by what finds them, and the folder of the scorer that decides before them.
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    `digest` changes with any rule.
+    """
+
+    def __init__(self, rules: Iterable[Rule], *, model: Path | None = None) -> None:
+        self.model = model or config_dirs()[0] / "model"
         self.rules = tuple(sorted(rules, key=lambda rule: (rule.concept, rule.id)))
         self.digest = _digest(self.rules)
         self._on: dict[frozenset[str], RuleSet] = {}
@@ -129,8 +136,13 @@ class RuleSet:
         fitting = [rule for rule in self.rules if rule.for_day(day)]
         key = frozenset(rule.id for rule in fitting)
         if key not in self._on:
-            self._on[key] = RuleSet(fitting)
+            self._on[key] = RuleSet(fitting, model=self.model)
         return self._on[key]
+
+    @property
+    def scorer(self) -> Scorer:
+        """The block scorer in force; read when it is first asked for."""
+        return load_scorer(self.model)
 
     def by_tag(self, look: Look, attributes: Mapping[str, str], host: str) -> list[Rule]:
         """The rules whose selector means this tag, in order of their ids."""
