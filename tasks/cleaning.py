@@ -13,7 +13,7 @@ from tasks.bundle.manifest import removed_chars
 from tasks.capture.charset import decide_charset, decode_text
 from tasks.clean import RuleSet, load_rules
 from tasks.errors import FormatError, NotFound
-from tasks.pipeline import read_article
+from tasks.reading import read_article
 from tasks.records import Article, Metadata, Removal, Sourced
 
 __all__ = ["Cleaned", "batch_lines", "clean_file", "clean_html", "cleaned_json", "read_batch", "read_html"]

@@ -26,9 +26,9 @@ from tasks.bundle.verify import is_sound, verify_file
 from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
 from tasks.capture.verdict import judge
-from tasks.clean import RuleSet, clean_page, load_rules, parse_tree
+from tasks.clean import RuleSet, load_rules
 from tasks.errors import FixityError, TearsheetError, TransientError
-from tasks.metadata import describe
+from tasks.reading import read_article
 from tasks.records import Article, Bundle, BundleRef, Capture, Metadata, PageText, Problem, Verdict
 from tasks.settings import Settings
 from tasks.store import Store, open_store
@@ -45,7 +45,6 @@ __all__ = [
     "host_of",
     "open_tools",
     "provenance_of",
-    "read_article",
     "read_capture",
 ]
 
@@ -112,15 +111,6 @@ def read_capture(capture: Capture, settings: Settings, rules: RuleSet) -> Readin
         article, metadata = read_article(page.text, url=capture.final_url, rules=rules, headers=capture.page.headers)
     verdict = judge(capture, page, article.words if article else None, settings.thin_words)
     return Reading(page, article, metadata, verdict)
-
-
-def read_article(
-    html: str, *, url: str, rules: RuleSet, headers: Iterable[tuple[str, str]] = ()
-) -> tuple[Article, Metadata]:
-    """Article and metadata of one page, parsed once."""
-    tree = parse_tree(html)
-    metadata = describe(tree.root, url=url, headers=dict(headers)) if tree.root is not None else Metadata()
-    return clean_page(html, url=url, rules=rules, tree=tree), metadata
 
 
 def pack_stage(capture: Capture, reading: Reading, tools: Tools) -> Bundle:

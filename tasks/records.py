@@ -198,6 +198,7 @@ class Article:
     page_chars: int  # visible characters of the page = kept_chars + sum of the removals' chars
     kept_chars: int
     parser: str = "lxml"  # or "bs4-lxml" where libxml2 cut the page at its depth limit
+    source: str = "page"  # or "data": the page shows no article, the one in its JSON was taken; kept_chars is then 0
     captions: tuple[str, ...] = ()  # of pictures, in order; in html and markdown, not in text; kept_chars counts them
 
     @property

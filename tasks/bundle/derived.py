@@ -86,6 +86,7 @@ def metadata_json(
         "removed": removed,
         "removals": len(article.removals) if article else 0,
         "parser": article.parser if article else None,
+        "source": article.source if article else None,
     }
     return json_page(table)
 

@@ -1,15 +1,18 @@
 """From a page to its article: walk, choose, build, prune, write, account for the rest."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from urllib.parse import urlsplit
 
 from tasks.clean.as_html import as_html
 from tasks.clean.as_markdown import as_markdown
 from tasks.clean.as_text import as_text
-from tasks.clean.clues import find_clues
+from tasks.clean.clues import Clues, find_clues
 from tasks.clean.content import choose, leading_of
+from tasks.clean.data_body import paragraphs_of, state_body
 from tasks.clean.ledger import Leading, removals
 from tasks.clean.links import Links
+from tasks.clean.markdown_line import line_of
 from tasks.clean.maths import settle_maths
 from tasks.clean.parse import Tree, parse_tree
 from tasks.clean.prune import Looked, Reason, prune
@@ -21,6 +24,9 @@ from tasks.records import Article, Removal, digest_of
 
 __all__ = ["Cleaning", "clean_page", "clean_tree"]
 
+_THIN = 200  # characters of article that a page must show to be asked no further
+_RICH = 3  # times as much must its data hold
+
 
 class Cleaning:
     """One page under cleaning; `owner` says of each text node where it went: 0 article, else an index in `reasons`."""
@@ -30,7 +36,9 @@ class Cleaning:
         self.rules, self.host = rules, _host(url)
         self.links = Links(page, url)
         self.reasons: list[Reason] = [Reason("", "", "")]  # number 0 is the article
-        self.choice = choose(page, find_clues(page.element[0]), rules.scorer)
+        clues = find_clues(page.element[0])
+        self.choice = choose(page, clues, rules.scorer)
+        self.paragraphs = self._data_paragraphs(clues)  # the article, where only the page's data have it
         self.owner = [0] * len(page.texts)
         self.site = site_choice(page, rules, self.host)
         self._choose()
@@ -38,6 +46,22 @@ class Cleaning:
         settle_maths(page, self.owner, self.reasons)
         self.kept = make_soup(page, self.owner)
         prune(self.kept, rules, self.host, self.reasons, site=self.site, looked=looked)
+
+    def _data_paragraphs(self, clues: Clues) -> list[str]:
+        """The article of the page's data where the page shows next to nothing of it; else nothing."""
+        choice = self.choice
+        shown = sum(len(self.page.block_text(block)) for block, stays in enumerate(choice.kept) if stays)
+        if shown >= _THIN:
+            return []
+        body = clues.body or state_body(self.page.element[0])
+        found = paragraphs_of(body)
+        if sum(map(len, found)) < _RICH * max(shown, _THIN):
+            return []
+        for block, stays in enumerate(choice.kept):
+            if stays:  # nothing is shown twice: what the page shows goes to the ledger
+                choice.kept[block], choice.concept[block] = False, "teaser"
+                choice.why[block] = "the whole article stands in the page's data"
+        return found
 
     def _choose(self) -> None:
         """Give every text of a block that the choice left out to the reason for it."""
@@ -88,15 +112,21 @@ class Cleaning:
     def article(self, parser: str) -> Article:
         """What is left, in its three forms, with the ledger of what went."""
         text, captions = as_text(self.kept)
+        html, markdown = as_html(self.kept, self.links), as_markdown(self.kept, self.links)
+        if self.paragraphs:
+            text = "\n\n".join(self.paragraphs)
+            html = "\n".join(f"<p>{escape(one, quote=False)}</p>" for one in self.paragraphs)
+            markdown = "\n\n".join("".join(line_of([one])) for one in self.paragraphs)
         return Article(
-            html=as_html(self.kept, self.links),
-            markdown=as_markdown(self.kept, self.links),
+            html=html,
+            markdown=markdown,
             text=text,
             captions=captions,
             removals=removals(self.kept, self.reasons, self.rules, self.host, self) + self.notes(),
             page_chars=visible_chars(self.page.texts),
             kept_chars=visible_chars(text for text, code in zip(self.page.texts, self.owner, strict=True) if not code),
             parser=parser,
+            source="data" if self.paragraphs else "page",
         )
 
 
