@@ -4,16 +4,15 @@ What a row is worth depends on its surroundings: on the rows before and after, o
 in places of the same make, on the heading above.
 """
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from tasks.clean.features import Table, shifted
 
 __all__ = ["lexical_columns", "outlook_columns"]
 
-Array = npt.NDArray[Any]
+Array: TypeAlias = Any  # of numpy; its own types would only hide the arithmetic
 _NO_HEADING: Final = -9.0
 
 

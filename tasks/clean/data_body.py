@@ -15,7 +15,20 @@ __all__ = ["paragraphs_of", "state_body"]
 
 _STATE: Final = etree.XPath("//script[@type='application/json' or @id='__NEXT_DATA__']")
 _KEYS: Final = frozenset(
-    "articlebody bodyhtml body_html bodytext contenthtml content_html content body html text story fulltext".split()
+    [
+        "articlebody",
+        "bodyhtml",
+        "body_html",
+        "bodytext",
+        "contenthtml",
+        "content_html",
+        "content",
+        "body",
+        "html",
+        "text",
+        "story",
+        "fulltext",
+    ]
 )
 _LEAST: Final = 500  # characters of a text that may be an article
 _LONGEST: Final = 4_000_000  # characters of one script that is looked into

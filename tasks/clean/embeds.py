@@ -79,8 +79,37 @@ _NOTHING_TO_READ: Final = frozenset(
 )
 # The same by a label of the host: ads.site.example, consent.site.example.
 _LABELS: Final = frozenset(
-    "ad adclick adlog ads adserver adservice advert banner banners beacon cmp consent cookie cookies counter metrics "
-    "newsletter pixel stat stats subscribe tag tags telemetry track tracker tracking widget widgets".split()
+    [
+        "ad",
+        "adclick",
+        "adlog",
+        "ads",
+        "adserver",
+        "adservice",
+        "advert",
+        "banner",
+        "banners",
+        "beacon",
+        "cmp",
+        "consent",
+        "cookie",
+        "cookies",
+        "counter",
+        "metrics",
+        "newsletter",
+        "pixel",
+        "stat",
+        "stats",
+        "subscribe",
+        "tag",
+        "tags",
+        "telemetry",
+        "track",
+        "tracker",
+        "tracking",
+        "widget",
+        "widgets",
+    ]
 )
 # Buttons and prompts of hosts that also have posts to show.
 _BUTTONS: Final = ("/plugins/like", "/plugins/share_button", "/plugins/page", "/widgets/follow_button", "/recaptcha/")

@@ -110,7 +110,16 @@ def _spans(cleaning: Cleaning, found: list[tuple[int, int, Removal]]) -> Iterato
                 continue
             path = path or paths.path(page.owner[block])
             removal = found[line - 1][2] if line else None
-            yield _span(cleaning, block, leading.get(block, ()), path, text, removal, line, glued=not (blank or raw[0].isspace()))
+            yield _span(
+                cleaning,
+                block,
+                leading.get(block, ()),
+                path,
+                text,
+                removal,
+                line,
+                glued=not (blank or raw[0].isspace()),
+            )
             blank = raw[-1].isspace()
 
 

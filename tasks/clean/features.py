@@ -8,10 +8,9 @@ one's parent node (2), and so on.
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from tasks.clean.clues import Clues
 from tasks.clean.lexicon import TAG_NUMBER
@@ -20,7 +19,7 @@ from tasks.clean.walk import Page
 
 __all__ = ["Nodes", "Table", "measure"]
 
-Array = npt.NDArray[Any]
+Array: TypeAlias = Any  # of numpy; its own types would only hide the arithmetic
 
 _WORD, _UPPER, _DIGIT, _STOP, _COMMA, _CJK, _END = (1 << shift for shift in range(7))
 _TOKEN: Final = re.compile(r"[^\W\d_]+|\d")
@@ -33,27 +32,25 @@ _BOLD: Final = names("b em i strong")
 _PROSE_WORDS: Final = 12
 _PROSE_LINKED: Final = 0.35
 _FAR: Final = 31  # blocks; further away is as good as nowhere
-_ANCESTORS: Final = tuple(
-    [
-        "article",
-        "main",
-        "aside",
-        "nav",
-        "footer",
-        "form",
-        "figure",
-        "figcaption",
-        "ol",
-        "table",
-        "blockquote",
-        "pre",
-        "section",
-    ]
+_ANCESTORS: Final = (
+    "article",
+    "main",
+    "aside",
+    "nav",
+    "footer",
+    "form",
+    "figure",
+    "figcaption",
+    "ol",
+    "table",
+    "blockquote",
+    "pre",
+    "section",
 )
 _ANCESTOR_BIT: Final = {tag: 1 << shift for shift, tag in enumerate(_ANCESTORS)}
 
 
-def _kinds() -> npt.NDArray[np.uint8]:
+def _kinds() -> Array:
     """What each character of the basic plane is, as bits."""
     kinds = np.zeros(0x10000, np.uint8)
     plane = "".join(map(chr, [*range(0xD800), *[0x20] * 0x800, *range(0xE000, 0x10000)]))
@@ -97,10 +94,28 @@ class Nodes:
 class Table:
     """The rows of a page; `columns` has one line a feature, named in `names`.
 
-    blocks and texts of the rows; tokens (their first words, lower-case); words (how many); nodes; up (nodes 1 to 4 of
-    each row); signature (the same for rows whose nodes 1 and 2 have the same signatures); heading (row of the last
-    heading above, or -1).
+    Every array but those of the nodes has one number a row.
     """
+
+    words: Array  # how many
+    length: Array  # their logarithm
+    linked: Array  # share of the characters
+    hidden: Array
+    ended: Array  # with a full stop or the like
+    good: Array  # prose: words enough, and few of them linked
+    fair: Array  # sentences
+    word_sum: Array  # before each row; one more than rows
+    link_sum: Array
+    prose_sum: Array
+    all_prose: float  # words of prose, at least 1
+    begin: int  # row where the longest run of prose begins
+    title: int  # row that repeats the page's title, or -1
+    heading: Array  # row of the last heading above, or -1
+    is_heading: Array
+    depth: Array  # of each node
+    share: Array  # of the page's prose in each node
+    within: Array  # in the node with most prose right in it
+    signature: Array  # the same for rows whose nodes 1 and 2 have the same tags and classes
 
     def __init__(self, page: Page, blocks: list[int], texts: list[str]) -> None:
         self.page, self.blocks, self.texts = page, blocks, texts
@@ -210,15 +225,15 @@ def _characters(table: Table) -> None:
     if not joined.isascii():
         ideographs = total(kinds & _CJK != 0)
         words = np.where(ideographs > words, words + ideographs // 2, words)
-    table.words, table.chars = words, lengths
-    table.sentences = total(kinds & _STOP != 0)
+    table.words = words
+    sentences = total(kinds & _STOP != 0)
     commas = total(kinds & _COMMA != 0)
     before_last = codes[np.maximum(last - 1, starts)]
     table.ended = (kinds[last] & _STOP) != 0
     table.length = np.log1p(words)
     table.add("lw", table.length)
-    table.add("nsent", np.minimum(table.sentences, 12))
-    table.add("nsent_w", table.sentences / words)
+    table.add("nsent", np.minimum(sentences, 12))
+    table.add("nsent_w", sentences / words)
     table.add("ncomma_w", commas / words)
     table.add("cw", lengths / words)
     table.add("up", total(kinds & _UPPER != 0) / lengths)

@@ -4,6 +4,7 @@ Neither list decides anything: they are features, and what they are worth was le
 """
 
 import re
+from itertools import pairwise
 from typing import Final
 
 __all__ = ["PLACE_GROUPS", "TAG_NUMBER", "class_tokens", "place_bits"]
@@ -22,17 +23,17 @@ _PLACES: Final = {
     "support member mailchimp",
     "comment": "comment disqus respon reply replies discuss kommentar feedback rating review reaction koment coment",
     "author": "author byline bio$ bios$ biograph writer contributor avatar profile vcard autor",
-    "meta": "meta date time publish tag$ tags$ categor breadcrumb label kicker eyebrow info credit source topic keyword "
-    "badge dateline posted",
-    "caption": "caption figcaption figure image photo gallery media img video thumb picture player audio podcast legende "
-    "bild foto",
+    "meta": "meta date time publish tag$ tags$ categor breadcrumb label kicker eyebrow info credit source topic "
+    "keyword badge dateline posted",
+    "caption": "caption figcaption figure image photo gallery media img video thumb picture player audio podcast "
+    "legende bild foto",
     "nav": "nav menu toolbar pagin pager skip jump search toc$ tab$ tabs$ subnav sitemap accordion dropdown",
     "ads": "ad$ ads$ advert sponsor dfp gpt anzeige publici werbung commercial partner affiliate adslot adunit "
     "promoted reklam",
     "side": "side rail widget column secondary complement module box panel popup modal overlay sticky drawer tooltip "
     "dialog infobox factbox callout embed",
-    "foot": "foot copyright legal disclaim imprint impressum bottom colophon privacy cookie consent gdpr terms onetrust "
-    "didomi",
+    "foot": "foot copyright legal disclaim imprint impressum bottom colophon privacy cookie consent gdpr terms "
+    "onetrust didomi",
     "head": "head top masthead logo brand hero title headline subtitle deck$ dek$ lead$ lede intro summary standfirst "
     "excerpt abstract subhead chapo teasertext vorspann ingress",
     "hidden": "hidden sr$ only$ visually screen offscreen collaps print none$ hide invisible",
@@ -51,8 +52,8 @@ _CLASS_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _SHORT: Final = frozenset({"ad", "by", "sr"})
 
 _TAGS: Final = (
-    "p div li h1 h2 h3 h4 h5 h6 td th blockquote figcaption pre dd dt section article main aside nav header footer form "
-    "figure ul ol table tr tbody details summary dl address body caption center"
+    "p div li h1 h2 h3 h4 h5 h6 td th blockquote figcaption pre dd dt section article main aside nav header footer "
+    "form figure ul ol table tr tbody details summary dl address body caption center"
 )
 TAG_NUMBER: Final = {tag: number for number, tag in enumerate(_TAGS.split())}
 
@@ -65,7 +66,7 @@ def class_tokens(value: str) -> tuple[str, ...]:
         for word in words:
             if 2 < len(word) < 25 or word in _SHORT:
                 found[word] = None
-        for first, second in zip(words, words[1:], strict=False):
+        for first, second in pairwise(words):
             if 2 < len(first) + len(second) < 25:
                 found[first + second] = None
     return tuple(found)

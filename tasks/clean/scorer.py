@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from tasks.clean.clues import Clues
 from tasks.clean.context import lexical_columns, outlook_columns
@@ -26,7 +25,7 @@ from tasks.records import Digest
 
 __all__ = ["Scorer", "Scores", "load_scorer"]
 
-Array = npt.NDArray[Any]
+Array: TypeAlias = Any  # of numpy; its own types would only hide the arithmetic
 FORMAT: Final = 1
 _MEMO_SIZE: Final = 50_000
 

@@ -4,14 +4,13 @@ Values are whole numbers (1/1024 of log-odds), so that their sum is the same on 
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 __all__ = ["DEPTH", "SCALE", "Forest"]
 
-Array = npt.NDArray[Any]
+Array: TypeAlias = Any  # of numpy; its own types would only hide the arithmetic
 DEPTH: Final = 6
 SCALE: Final = 1024.0
 _INNER: Final = 2**DEPTH - 1
@@ -22,8 +21,8 @@ _AT_ONCE: Final = 4_000_000  # rows times trees under way: bounds the memory for
 class Forest:
     """Complete trees, nodes in breadth-first order: the children of node i are 2i + 1 (no) and 2i + 2 (yes).
 
-    feature and threshold: (trees, 63), a row goes to "yes" where its feature is above the threshold. value: (trees, 127),
-    what a row is worth that has come to a node; that of the last level (64 leaves) is the tree's answer.
+    feature and threshold: (trees, 63), a row goes to "yes" where its feature is above the threshold. value: (trees,
+    127), what a row is worth that has come to a node; that of the last level (64 leaves) is the tree's answer.
     """
 
     feature: Array

@@ -157,7 +157,11 @@ def _name_tokens(table: Table) -> Iterator[tuple[list[str], float]]:
         first, second, third, fourth = map(int, nodes_of_row)
         near = [*own[first], *own[second], *own[third], *inline.get(block, ())]
         yield (
-            [*(f"n:{name}" for name in near), *(f"f:{name}" for name in around[fourth]), f"t:{page.tag[page.owner[block]]}"],
+            [
+                *(f"n:{name}" for name in near),
+                *(f"f:{name}" for name in around[fourth]),
+                f"t:{page.tag[page.owner[block]]}",
+            ],
             1.0,
         )
 
@@ -406,7 +410,9 @@ def cross_validate(learner: Learner, score: Any) -> dict[str, dict[str, float]]:
         print(f"fold {fold + 1} of {FOLDS}", file=sys.stderr, flush=True)
     names = ("zF1", "acc", "sF1", "leak", "loss")
     totals = {corpus: score.total(found) for corpus, found in results.items()}
-    return {corpus: {name: round(total[name], 4) for name in names if name in total} for corpus, total in totals.items()}
+    return {
+        corpus: {name: round(total[name], 4) for name in names if name in total} for corpus, total in totals.items()
+    }
 
 
 # ------------------------------------------------------------------ writing
