@@ -31,6 +31,7 @@ _AUTHOR_TAGS = frozenset(
     ("a", "span", "div", "p", "li", "address", "cite", "strong", "b", "em", "h3", "h4", "h5", "h6")
 )
 _BAR = re.compile(r"\s?[|·•]\s?|\s[-–—]\s|, ")
+_TIMES = frozenset(("time", "abbr", "span"))  # elements that may bear a date in an attribute
 _NO_TEXT = frozenset(("script", "style", "noscript", "template", "option", "title", "head", "svg"))
 
 
@@ -119,10 +120,10 @@ class _Walk:
             self._text(element, tail, inside=False)
         if self.far:
             return
-        if tag == "time" or element.get("datetime") or (tag in ("abbr", "span") and element.get("title")):
-            self._time(element)
-        elif tag == "a":
+        if tag == "a":
             self._link(element)
+        elif tag in _TIMES and (tag == "time" or element.get("title") or element.get("datetime")):
+            self._time(element)
 
     def marked(self, end: int) -> None:
         """Take in what stands anywhere on the page and is marked as a time or an author."""

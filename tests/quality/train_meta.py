@@ -24,6 +24,7 @@ from typing import Any
 
 from tasks.metadata import weigh
 from tasks.metadata.rank import NOBODY
+from tests.quality.measure import digest
 from tests.quality.meta import CORPORA, parse
 
 FOLDS = 5
@@ -205,7 +206,7 @@ def main() -> None:
         print(report(name, part, validated(part, fold_of, PENALTY[name])), flush=True)
     if options.write:
         path = Path(__file__).parents[2] / "config" / "metadata.toml"
-        tables = []
+        tables = [f"# Learned from {name}, {digest(options.shared / 'corpus' / name)}" for name in CORPORA]
         for name, part in found.items():
             weights = sorted(learn(part, PENALTY[name]).items())
             tables += [
