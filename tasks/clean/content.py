@@ -22,6 +22,8 @@ __all__ = ["OUTSIDE", "Choice", "choose", "leading_of"]
 
 OUTSIDE: Final = "outside"  # the concept of what is no part of the article and nothing else in particular
 _NEAR: Final = 3  # blocks between a caption and the nearest kept line
+_WHOLE: Final = frozenset({"dl", "table"})
+_CELL: Final = 60  # words; a table with longer cells is there for the layout
 _LEVELS: Final = 6  # elements around a block whose names are asked what it is
 _CONCEPTS: Final = {  # kind of place (lexicon.py) → concept in the ledger, the more telling first
     "ads": "ads",
@@ -64,9 +66,11 @@ def choose(page: Page, clues: Clues, scorer: Scorer) -> Choice:
     if made is not None:
         choice.threshold = made.threshold
         choice.row = {block: row for row, block in enumerate(made.blocks)}
-        for block, score in zip(made.blocks, np.round(made.probability, 4).tolist(), strict=True):
+        probabilities: list[float] = np.round(made.probability, 4).tolist()
+        for block, score in zip(made.blocks, probabilities, strict=True):
             choice.scores[block] = score
             choice.kept[block] = score >= made.threshold
+        _keep_whole(page, choice)
         _keep_embeds(page, choice)
         _keep_captions(page, choice)
         _settle_marks(page, choice)
@@ -78,6 +82,27 @@ def _span(choice: Choice) -> tuple[int, int]:
     """The first block kept, and the one after the last."""
     kept = [block for block, stays in enumerate(choice.kept) if stays]
     return (kept[0], kept[-1] + 1) if kept else (0, 0)
+
+
+def _keep_whole(page: Page, choice: Choice) -> None:
+    """Tables of data and lists of definitions stay or go as one: half a table says something else than the whole."""
+    made = choice.made
+    if made is None:
+        return
+    number, count = 0, len(page.tag)
+    while number < count:
+        number += 1
+        if number == count or page.tag[number] not in _WHOLE:
+            continue
+        blocks = [b for b in range(page.block_start[number], page.block_end[number]) if b in choice.row]
+        rows = [choice.row[block] for block in blocks]
+        words = made.table.words[rows]
+        if len(rows) > 1 and float(words.max()) <= _CELL:
+            mean = float((words * made.probability[rows]).sum() / words.sum())
+            for block in blocks:
+                choice.kept[block] = mean >= choice.threshold
+        if page.tag[number] == "dl" or (rows and float(words.max()) <= _CELL):
+            number = page.end[number] - 1  # what is nested in it has been decided with it
 
 
 def _keep_embeds(page: Page, choice: Choice) -> None:

@@ -80,7 +80,7 @@ class Scorer:
         kept = np.cumsum(words[order])
         expected = np.cumsum((words * probability)[order])
         best = float((2 * expected / (kept + expected[-1])).max())
-        return max(self.least, min(self.most, best / 2 * self.share))
+        return float(max(self.least, min(self.most, best / 2 * self.share)))
 
     def leading(self, scores: Scores, rows: Sequence[int], count: int = 3) -> Iterator[tuple[tuple[str, float], ...]]:
         """For each of `rows` the features that moved its first look most, strongest first, with their log-odds."""
