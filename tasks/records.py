@@ -197,7 +197,8 @@ class Article:
     removals: tuple[Removal, ...]
     page_chars: int  # visible characters of the page = kept_chars + sum of the removals' chars
     kept_chars: int
-    parser: str = "lxml"  # or "bs4-lxml" where libxml2 cut the page at its depth limit
+    parser: str = "lxml"  # or "flat" where libxml2 would have cut the page at its depth limit
+    flags: tuple[str, ...] = ()  # what of the page its tree does not have: attributes-cut, flattened
 
     @property
     def words(self) -> int:

@@ -7,6 +7,7 @@ __all__ = [
     "BLOCK",
     "BLOCK_TAGS",
     "BR",
+    "HEAD_TAGS",
     "LINK",
     "MEDIA",
     "MEDIA_TAGS",
@@ -45,6 +46,8 @@ UNSEEN_TAGS: Final = names(
 )
 WIDGET_TAGS: Final = frozenset(["button", "input", "optgroup", "option", "select", "textarea"])
 MEDIA_TAGS: Final = frozenset(["audio", "iframe", "img", "video"])
+# What may stand in a head: https://html.spec.whatwg.org/multipage/parsing.html#parsing-main-inhead
+HEAD_TAGS: Final = names("base basefont bgsound link meta noframes noscript script style template title")
 VOID_TAGS: Final = names("area base br col embed hr img input link meta param source track wbr")
 
 
