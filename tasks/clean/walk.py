@@ -15,12 +15,6 @@ from tasks.clean.words import class_mask
 
 __all__ = ["Page", "visible_chars", "walk"]
 
-_SEEN_TEXTS = etree.XPath(
-    "descendant::text()[not(" + " or ".join(f"ancestor::{tag}" for tag in sorted(UNSEEN_TAGS)) + ")]",
-    smart_strings=False,
-)
-
-
 @dataclass(slots=True)
 class Page:
     """A page as flat lists.
@@ -56,9 +50,20 @@ class Page:
         return " ".join("".join(self.texts[self.starts[block] : self.starts[block + 1]]).split())
 
 
-def _seen_texts(element: etree._Element) -> Iterable[str]:
+def _seen_texts(element: etree._Element) -> Iterable[str | None]:
     """The texts of a control, in order."""
-    found: list[str] = _SEEN_TEXTS(element) if len(element) else [element.text or ""]  # type: ignore[assignment]
+    if not len(element):
+        return [element.text]
+    found: list[str | None] = []
+    inside = etree.iterwalk(element, events=("start", "end"))
+    for event, node in inside:
+        if event == "end":
+            if node is not element:
+                found.append(node.tail)
+        elif node.tag in UNSEEN_TAGS:
+            inside.skip_subtree()
+        else:
+            found.append(node.text)
     return found
 
 

@@ -64,6 +64,7 @@ for _bit, _names in _GROUPS.items():
 
 _TOKEN_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _MEMO_SIZE: Final = 50_000  # a page may hold any number of distinct names: memory must not grow with them
+_MEMO_CHARS: Final = 400  # longer values are not kept: a class attribute may be as long as the page
 _memo: dict[str, int] = {}
 
 
@@ -81,5 +82,6 @@ def class_mask(value: str) -> int:
             mask |= _WORDS.get(word, 0)
         if len(_memo) >= _MEMO_SIZE:
             _memo.clear()
-        _memo[value] = mask
+        if len(value) <= _MEMO_CHARS:
+            _memo[value] = mask
     return mask
