@@ -89,12 +89,7 @@ def _trimmed(data: bytes) -> bytes:
     """The page without the attributes that one element has too many of."""
     from tasks.clean.tokens import TOO_MANY
 
-    cuts = [
-        match.span(name)
-        for match in TOO_MANY.finditer(data)
-        for name in ("more", "more_raw")
-        if match[name]
-    ]
+    cuts = [match.span(name) for match in TOO_MANY.finditer(data) for name in ("more", "more_raw") if match[name]]
     kept, at = [], 0
     for start, stop in cuts:
         kept.append(data[at:start])

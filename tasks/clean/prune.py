@@ -32,18 +32,34 @@ class Reason:
 def prune(kept: Kept, rules: RuleSet, host: str, reasons: list[Reason]) -> None:
     """Take out of the soup what the rules name; `reasons` grows by one for each tag taken out."""
     pruner = _Pruner(kept, rules, host)
-    stack = [iter(kept.soup.find_all(True, recursive=False))]
+    stack = [_Open(kept.soup)]
     while stack:
-        tag = next(stack[-1], None)
-        if tag is None:
-            stack.pop()
+        place, child = next(stack[-1].children, (0, None))
+        if child is None:
+            stack.pop().take_out()
             continue
-        rule = pruner.rule_for(tag)
+        if not isinstance(child, Tag):
+            continue
+        rule = pruner.rule_for(child)
         if rule:
             reasons.append(Reason(rule.concept, rule.id, rule.why))
-            kept.take(tag, len(reasons) - 1)
-        elif not _is_embed(tag):  # what an embedded post says is a quotation: no line of it is ours to strip
-            stack.append(iter([child for child in tag.contents if isinstance(child, Tag)]))
+            kept.give(child, len(reasons) - 1)
+            stack[-1].taken.append(place)
+        elif not _is_embed(child):  # what an embedded post says is a quotation: no line of it is ours to strip
+            stack.append(_Open(child))
+
+
+class _Open:
+    """A tag whose children are being decided upon."""
+
+    def __init__(self, tag: Tag) -> None:
+        self.tag, self.taken = tag, list[int]()
+        self.children = iter(list(enumerate(tag.contents)))
+
+    def take_out(self) -> None:
+        """Take the children out, the last first: without its place, each would be searched for among all."""
+        for place in reversed(self.taken):
+            self.tag.contents[place].extract(place)
 
 
 def _is_embed(tag: Tag) -> bool:

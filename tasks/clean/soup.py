@@ -40,13 +40,12 @@ class Kept:
             return self.page.starts[number], self.page.starts[number + 1]
         return self.page.text_start[number], self.page.text_end[number]
 
-    def take(self, tag: Tag, reason: int) -> None:
-        """Take the tag out of the soup; what it still held of the article now belongs to `reason`."""
+    def give(self, tag: Tag, reason: int) -> None:
+        """Give what the tag still held of the article to `reason`."""
         start, stop = self.span(tag)
         for index in range(start, stop):
             if not self.owner[index]:
                 self.owner[index] = reason
-        tag.extract()
 
 
 def make_soup(page: Page, owner: list[int]) -> Kept:

@@ -34,7 +34,8 @@ TOKEN: Final = re.compile(
 ONE_TAG: Final = re.compile(rf"<[A-Za-z][^\s/>]*+{_FEW}(?P<more>{_REST})".encode())
 # `more` or `more_raw` is what stands beyond the first MOST_ATTRIBUTES. Script text and comments are passed by.
 TOO_MANY: Final = re.compile(
-    rf"<(?:{_COMMENT}|{_BOGUS}|{_RAW}{_RAW_TEXT}|[A-Za-z][^\s/>]*+{_FEW}(?P<more>{_REST})[\s/]*+>?+)".encode(), re.DOTALL
+    rf"<(?:{_COMMENT}|{_BOGUS}|{_RAW}{_RAW_TEXT}|[A-Za-z][^\s/>]*+{_FEW}(?P<more>{_REST})[\s/]*+>?+)".encode(),
+    re.DOTALL,
 )
 
 

@@ -15,6 +15,7 @@ from tasks.clean.words import class_mask
 
 __all__ = ["Page", "visible_chars", "walk"]
 
+
 @dataclass(slots=True)
 class Page:
     """A page as flat lists.

@@ -5,12 +5,8 @@ the work is done in C, there with a bound of three times the expected. tests/ben
 """
 
 import json
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -22,29 +18,11 @@ from tasks.clean.parse import ATTRIBUTES_CUT, FLATTENED
 from tasks.cleaning import clean_file
 from tasks.pipeline import read_article
 from tests.bench.hostile import faults, fresh
-from tests.clean.helpers import CONFIG, URL, article_page, our_rules
+from tests.clean.helpers import CONFIG, URL, article_page, lines_executed, our_rules
 from tests.clean.hostile_pages import CASES, PROSE, SIZES
 from tests.clean.test_conservation import account
 
 RULES = our_rules()
-
-
-def lines_executed(work: Callable[[], Any]) -> int:
-    """Lines of Python that run until `work` is done."""
-    count = 0
-
-    def local(_: FrameType, event: str, __: object) -> Any:
-        nonlocal count
-        count += event == "line"
-        return local
-
-    before = sys.gettrace()
-    sys.settrace(lambda *_: local)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return count
 
 
 def small(name: str) -> int:
