@@ -127,17 +127,20 @@ class _Builder:
         places = self.places.get(name if _NAME.fullmatch(name) else "span")
         if not places:
             return
-        if name in _TABLE:
-            wall = self.places["table"]
-        else:
-            wall = self.cells if TAGS.get(name, 0) & BLOCK else self.blocks
-        if not wall or places[-1] >= wall[-1]:
+        walls = self._walls(name)
+        if not walls or places[-1] >= walls[-1]:
             self._pop(places[-1])
 
     def done(self) -> etree._Element:
         """The whole tree."""
         self._flush()
         return self.root
+
+    def _walls(self, name: str) -> list[int]:
+        """The places beyond which an end tag of this name does not reach."""
+        if name in _TABLE:
+            return self.places["table"]
+        return self.cells if TAGS.get(name, 0) & BLOCK else self.blocks
 
     def _frame(self, name: str, attributes: str) -> None:
         """<html>, <head> or <body>: they are there once, and only their attributes are taken."""

@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def faults(points: list[dict[str, Any]]) -> list[str]:
     """What is wrong with a curve."""
     found = [point["error"] for point in points if "error" in point]
     good = [point for point in points if "error" not in point]
-    for small, large in zip(good, good[1:], strict=False):
+    for small, large in pairwise(good):
         if large["s"] > NOISE_S and large["s"] > STEEPEST * max(small["s"], NOISE_S / 4):
             found.append(f"{large['s'] / max(small['s'], 0.001):.1f} x the time for twice the size")
     for point in good:
@@ -127,8 +128,10 @@ def row(name: str, points: list[dict[str, Any]], wrong: list[str]) -> str:
     times = [point.get("s") for point in points]
     ratio = f"{(times[-1] / times[0]) ** 0.5:.2f}" if times[0] and times[-1] else "-"
     last = points[-1]
-    shown = " | ".join("-" if one is None else f"{one:.2f}" for one in times)
-    return f"| {name} | {last.get('mb', '-')} | {last.get('nodes', '-')} | {shown} | {ratio} | {last.get('peak_mb', '-')} | {'; '.join(wrong)} |"
+    cells = [name, last.get("mb", "-"), last.get("nodes", "-")]
+    cells += ["-" if one is None else f"{one:.2f}" for one in times]
+    cells += [ratio, last.get("peak_mb", "-"), "; ".join(wrong)]
+    return "| " + " | ".join(map(str, cells)) + " |"
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def test_pages_that_moved_are_named_the_greatest_first(corner: Corner, capsys: p
     table = corner.table()
     table["corpora"]["zyte"]["pages"] |= {"good": 1000, "odd": 100, "better": 400}
     corner.floors.write_text(json.dumps(table))
-    now = {id_: value for id_, value in [("good", 200), ("odd", 900), ("better", 500), ("new", 1)]}
+    now = {"good": 200, "odd": 900, "better": 500, "new": 1}
     assert moved(now, table["corpora"]["zyte"]["pages"]) == (
         ["good 1.000 → 0.200"],
         ["odd 0.100 → 0.900", "better 0.400 → 0.500"],
