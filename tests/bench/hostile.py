@@ -106,9 +106,8 @@ def main() -> int:
         print(json.dumps(run(options.one, options.size)))
         return 0
     flagged, rows = 0, {}
-    print(
-        "| page | MB | nodes | n/4 s | n/2 s | n s | per doubling | peak MB | flagged |\n|---|---:|---:|---:|---:|---:|---:|---:|---|"
-    )
+    heads = ("page", "MB", "nodes", "n/4 s", "n/2 s", "n s", "per doubling", "peak MB", "flagged")
+    print("| " + " | ".join(heads) + " |\n|---" + "|---:" * (len(heads) - 2) + "|---|")
     for name in CASES:
         if options.names and not any(part in name for part in options.names):
             continue
