@@ -20,7 +20,7 @@ __all__ = ["Kept", "make_soup"]
 # In these, text stands on its own as it is; elsewhere (div, section, body) it becomes a paragraph.
 _LINES: Final = names("caption dd dt figcaption h1 h2 h3 h4 h5 h6 legend li p pre summary td th")
 _NEVER_SPLIT: Final = names("caption h1 h2 h3 h4 h5 h6 legend p pre summary")
-_WRAPPER: Final = 1  # sourceline of a <p> that we made; its sourcepos is the block, not the element
+_WRAPPER: Final = 1  # sourceline of a <p> that we made; its sourcepos is its place in `wrapped`, not the element
 
 
 @dataclass(slots=True)
@@ -32,12 +32,13 @@ class Kept:
     owner: list[int]  # of each text node: 0 article, else an index into the reasons of the ledger
     chars: list[int]  # kept visible characters before text i
     linked: list[int]  # those of them inside links
+    wrapped: list[tuple[int, int]]  # the text nodes of each <p> that we made; a block may take several
 
     def span(self, tag: Tag) -> tuple[int, int]:
         """The text nodes of a tag, as a range."""
         number = tag.sourcepos or 0
         if tag.sourceline == _WRAPPER:
-            return self.page.starts[number], self.page.starts[number + 1]
+            return self.wrapped[number]
         return self.page.text_start[number], self.page.text_end[number]
 
     def give(self, tag: Tag, reason: int) -> None:
@@ -53,8 +54,9 @@ def make_soup(page: Page, owner: list[int]) -> Kept:
     sizes = [0 if taken else len("".join(text.split())) for text, taken in zip(page.texts, owner, strict=True)]
     chars = [0, *accumulate(sizes)]
     linked = [0, *accumulate(size if inside else 0 for size, inside in zip(sizes, page.linked, strict=True))]
-    soup = BeautifulSoup("", builder=_Feeder(page, owner))
-    return Kept(soup, page, owner, chars, linked)
+    feeder = _Feeder(page, owner)
+    soup = BeautifulSoup("", builder=feeder)
+    return Kept(soup, page, owner, chars, linked, feeder.lines)
 
 
 class _Feeder(HTMLTreeBuilder):
@@ -70,6 +72,8 @@ class _Feeder(HTMLTreeBuilder):
         self.begins = set(page.starts)
         self.open: list[int] = []  # elements whose tags are open, innermost last
         self.wrapped = -1  # the block whose <p> is open
+        self.begun = 0  # its first text
+        self.lines: list[tuple[int, int]] = []  # the texts of each <p> that was closed
         self.index = self.block = 0  # next text, and the block that holds it
 
     def prepare_markup(self, markup: Any, *_: Any, **__: Any) -> Any:
@@ -96,6 +100,7 @@ class _Feeder(HTMLTreeBuilder):
                 self.index = max(self.index, page.text_end[number])
                 number = page.end[number]
         self._close(count)
+        self._unwrap()
 
     def _wanted(self, number: int) -> bool:
         page, kept = self.page, self.kept
@@ -159,10 +164,11 @@ class _Feeder(HTMLTreeBuilder):
             return
         if tag not in _LINES or several:
             self._unwrap()
-            self.soup.handle_starttag("p", None, None, {}, sourceline=_WRAPPER, sourcepos=self.block)
-            self.wrapped = self.block
+            self.soup.handle_starttag("p", None, None, {}, sourceline=_WRAPPER, sourcepos=len(self.lines))
+            self.wrapped, self.begun = self.block, index
 
     def _unwrap(self) -> None:
         if self.wrapped >= 0:
             self.soup.handle_endtag("p")
+            self.lines.append((self.begun, self.index))
             self.wrapped = -1
