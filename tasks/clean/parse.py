@@ -16,9 +16,9 @@ FLATTENED: Final = "flattened"  # elements nested deeper than flat.DEEPEST are s
 
 # libxml2 takes time quadratic in the attributes of one element (2.6 s for 40,000): such tags are looked for. This asks
 # only up to the first `>`, which costs .1 ms for 200 kB; pages of _CAREFUL_BYTES are looked through tag by tag, so that
-# a quoted `>` can hide at most as many attributes as a page smaller than that holds (some 4 s).
+# a quoted `>` can hide at most as many attributes as a page smaller than that holds (some 15 s).
 _LONG_TAG: Final = re.compile(rb"<[A-Za-z][^>]{4096}")
-_CAREFUL_BYTES: Final = 1 << 18
+_CAREFUL_BYTES: Final = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
