@@ -13,13 +13,13 @@ from typing import Final
 
 from lxml import etree
 
+from tasks.clean.parse import NOT_XML
 from tasks.clean.tags import ATOM, BLOCK, HEAD_TAGS, TAGS, VOID_TAGS, names
 from tasks.clean.tokens import ATTRIBUTE, MOST_ATTRIBUTES, RAW_TAGS, TOKEN, raw_end
 
 __all__ = ["flat_tree"]
 
 DEEPEST: Final = 250  # open elements; pages that people wrote nest some 50 deep
-_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,199}")
 _PROGRAMS: Final = frozenset(RAW_TAGS) - {"textarea", "title"}  # the others' text has entities
 _FRAME: Final = names("body head html")
@@ -47,7 +47,7 @@ _NONE: Final = frozenset[str]()
 def flat_tree(html: str) -> etree._Element:
     """The tree of a page."""
     builder = _Builder()
-    for text, token in _tokens(_NOT_XML.sub("", html)):
+    for text, token in _tokens(NOT_XML.sub("", html)):
         builder.text(text)
         if token is None or not token[2] or not token[5]:  # a comment, or a tag that the page's end cuts
             continue
@@ -98,7 +98,7 @@ class _Builder:
         if self.body is None and not self.open and not text.isspace():
             self._begin_body()
         raw = bool(self.open) and self.open[-1] in _PROGRAMS
-        self.pieces.append(text if raw or "&" not in text else _NOT_XML.sub("", unescape(text)))
+        self.pieces.append(text if raw or "&" not in text else NOT_XML.sub("", unescape(text)))
 
     def start(self, name: str, attributes: str, *, closed: bool) -> None:
         """A start tag; `closed` where it ends with a slash."""
@@ -222,7 +222,7 @@ def _attributes(text: str) -> dict[str, str]:
         name = match[1].lower()
         if name not in found and _NAME.fullmatch(name):
             value = match[2] or match[3] or match[4] or ""
-            found[name] = _NOT_XML.sub("", unescape(value)) if "&" in value else value
+            found[name] = NOT_XML.sub("", unescape(value)) if "&" in value else value
             if len(found) == MOST_ATTRIBUTES:
                 break
     return found

@@ -8,8 +8,10 @@ from lxml import etree
 
 from tasks.clean.tags import HEAD_TAGS
 
-__all__ = ["ATTRIBUTES_CUT", "FLATTENED", "Tree", "parse_tree"]
+__all__ = ["ATTRIBUTES_CUT", "FLATTENED", "NOT_XML", "Tree", "parse_tree"]
 
+# Characters that libxml2 reads and lxml does not write: https://www.w3.org/TR/xml/#charsets
+NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # What of a page is not in its tree as the page has it.
 ATTRIBUTES_CUT: Final = "attributes-cut"  # a tag had more than tokens.MOST_ATTRIBUTES of them; the first are kept
 FLATTENED: Final = "flattened"  # elements nested deeper than flat.DEEPEST are siblings of one another
@@ -111,7 +113,7 @@ def _with_body(root: etree._Element | None) -> etree._Element | None:
     if strays:
         found = root.find("body")
         body = etree.SubElement(root, "body") if found is None else found
-        strays[-1].tail = (strays[-1].tail or "") + (body.text or "")
+        strays[-1].tail = NOT_XML.sub("", (strays[-1].tail or "") + (body.text or ""))
         body.text = None
         body[:0] = strays
     return root
