@@ -9,6 +9,7 @@ from bs4.element import NavigableString, PageElement, Tag
 
 from tasks.clean.embeds import embed_name
 from tasks.clean.links import Links
+from tasks.clean.spaces import folded
 from tasks.clean.tags import BLOCK_TAGS
 
 __all__ = ["as_markdown"]
@@ -92,7 +93,7 @@ def _flush(frame: _Frame) -> None:
     if frame.verbatim:
         frame.blocks.append(text)
         return
-    rows = [row for part in text.split(_BREAK) if (row := " ".join(part.split()))]
+    rows = [row for part in text.split(_BREAK) if (row := folded(part))]
     if rows:
         text = "  \n".join(rows)
         frame.blocks.append(_plain(text) if frame.name not in _HEADINGS else " ".join(rows))

@@ -4,6 +4,7 @@ from typing import Final
 
 from bs4.element import NavigableString, Tag
 
+from tasks.clean.spaces import folded
 from tasks.clean.tags import BLOCK_TAGS
 
 __all__ = ["as_text"]
@@ -74,7 +75,7 @@ class _Writer:
         if self.verbatim:
             text = "\n".join(row.rstrip() for row in text.strip("\n").split("\n"))
         else:
-            text = "\n".join(row for part in text.split("\n") if (row := " ".join(part.split())))
+            text = "\n".join(row for part in text.split("\n") if (row := folded(part)))
         if text.strip():
             if self.out:
                 self.out.append(self.gap or "\n")

@@ -12,6 +12,7 @@ from bs4 import BeautifulSoup
 from bs4.builder import HTMLTreeBuilder
 from bs4.element import Tag
 
+from tasks.clean.spaces import visible_size
 from tasks.clean.tags import BLOCK, MEDIA, TAGS, names
 from tasks.clean.walk import Page
 
@@ -51,7 +52,7 @@ class Kept:
 
 def make_soup(page: Page, owner: list[int]) -> Kept:
     """The tree of all texts whose owner is 0."""
-    sizes = [0 if taken else len("".join(text.split())) for text, taken in zip(page.texts, owner, strict=True)]
+    sizes = [0 if taken else visible_size(text) for text, taken in zip(page.texts, owner, strict=True)]
     chars = [0, *accumulate(sizes)]
     linked = [0, *accumulate(size if inside else 0 for size, inside in zip(sizes, page.linked, strict=True))]
     feeder = _Feeder(page, owner)

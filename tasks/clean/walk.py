@@ -10,6 +10,7 @@ from itertools import chain
 
 from lxml import etree
 
+from tasks.clean.spaces import folded, visible_size
 from tasks.clean.tags import ATOM, BLOCK, BR, LINK, TAGS, UNSEEN, UNSEEN_TAGS, WIDGET
 from tasks.clean.words import class_mask
 
@@ -48,7 +49,7 @@ class Page:
 
     def block_text(self, block: int) -> str:
         """The text of a block, white space folded."""
-        return " ".join("".join(self.texts[self.starts[block] : self.starts[block + 1]]).split())
+        return folded("".join(self.texts[self.starts[block] : self.starts[block + 1]]))
 
 
 def _seen_texts(element: etree._Element) -> Iterable[str | None]:
@@ -222,4 +223,4 @@ def walk(root: etree._Element) -> Page:
 
 def visible_chars(texts: Iterable[str]) -> int:
     """How many characters other than white space."""
-    return len("".join("".join(texts).split()))
+    return visible_size("".join(texts))

@@ -1,6 +1,7 @@
 """What the words of class names and ids say about a place on the page, as bits."""
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 __all__ = [
@@ -70,7 +71,11 @@ _memo: dict[str, int] = {}
 
 def split_words(value: str) -> list[str]:
     """Lower-case words of class tokens or an id: `td-newsletterWrap__box2` is td, newsletter, wrap, box."""
-    return [word.lower() for word in _TOKEN_WORDS.findall(value)]
+    return list(_words_of(value))
+
+
+def _words_of(value: str) -> Iterator[str]:
+    return (match[0].lower() for match in _TOKEN_WORDS.finditer(value))
 
 
 def class_mask(value: str) -> int:
@@ -78,7 +83,7 @@ def class_mask(value: str) -> int:
     mask = _memo.get(value)
     if mask is None:
         mask = 0
-        for word in split_words(value):
+        for word in _words_of(value):  # no list: an attribute may be as long as the page
             mask |= _WORDS.get(word, 0)
         if len(_memo) >= _MEMO_SIZE:
             _memo.clear()

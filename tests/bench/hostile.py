@@ -4,7 +4,7 @@
     python tests/bench/hostile.py [NAME…] [--scale 1] [--json FILE]
 
 Each page runs in a process of its own. A doubling that costs more than 2.6 times is flagged, as is more memory than
-200 MB + 2 KB a node (element or text), as are lost characters. Exits 1 where anything is flagged.
+200 MB + 2 KB a node (element, text or attribute), as are lost characters. Exits 1 where anything is flagged.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def run(name: str, size: int) -> dict[str, Any]:
 
 
 def nodes(html: str) -> int:
-    """Elements and texts of the page's tree."""
+    """Elements, texts and attributes of the page's tree."""
     from tasks.clean import parse_tree
 
     root = parse_tree(html).root
@@ -63,7 +63,7 @@ def nodes(html: str) -> int:
     count = 0
     for top in (root, *root.itersiblings()):
         for element in top.iter():
-            count += 1 + bool(element.text) + bool(element.tail)
+            count += 1 + bool(element.text) + bool(element.tail) + len(element.attrib)
     return count
 
 
