@@ -127,6 +127,7 @@ def cleaned_json(cleaned: Cleaned) -> dict[str, Any]:
         "html": article.html,
         "removed": [{name: getattr(removal, name) for name in _REMOVAL} for removal in article.removals],
         "verdict": cleaned.verdict,
+        "parse_flags": list(article.flags),
     }
 
 
