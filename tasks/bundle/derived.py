@@ -86,6 +86,7 @@ def metadata_json(
         "removed": removed,
         "removals": len(article.removals) if article else 0,
         "parser": article.parser if article else None,
+        "parse_flags": list(article.flags) if article else [],
     }
     return json_page(table)
 

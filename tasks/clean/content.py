@@ -12,10 +12,12 @@ from typing import Final
 
 from tasks.clean.walk import Page
 from tasks.clean.words import AD, ASIDE, AUTHOR, CHROME, COMMENT, EMBED, META, NEWS, PAYWALL, RELATED, SHARE
+from tasks.records import count_words
 
 __all__ = ["KEEP", "OUTSIDE", "Choice", "choose"]
 
 OUTSIDE: Final = "outside"  # the concept of what is no part of the article and nothing else in particular
+_LONG: Final = 1 << 16  # characters; what is longer is counted piece by piece
 KEEP: Final = 0.5  # a block of this score or more is article
 _PROSE_WORDS: Final = 12  # a block of fewer words may be prose, but does not show where the article is
 _PROSE_LINKED: Final = 0.35  # share of a block's characters that may be linked
@@ -121,8 +123,8 @@ def _measure(page: Page, *, seen_only: bool) -> _Sizes:
         else:
             text = "".join(texts[first:last])
             share = sum(len(texts[i]) for i in range(first, last) if linked[i]) / len(text)
-        words: float = len(text.split())
-        if not text.isascii() and max(text) >= "\u3040":
+        words: float = len(text.split()) if len(text) < _LONG else count_words(text)
+        if len(text) < _LONG and not text.isascii() and max(text) >= "\u3040":
             words += len(_CJK.findall(text)) / 2
         unseen = seen_only and hidden[owner[block]]
         prose = words >= _PROSE_WORDS and share < _PROSE_LINKED and not control
