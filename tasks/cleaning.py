@@ -140,6 +140,7 @@ def cleaned_json(cleaned: Cleaned) -> dict[str, Any]:
         "removed": [{name: getattr(removal, name) for name in _REMOVAL} for removal in article.removals],
         "removed_by_concept": removed_chars(article),
         "verdict": cleaned.verdict,
+        "parse_flags": list(article.flags),
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Generic, NewType, Protocol, TypeVar
 
@@ -197,9 +198,10 @@ class Article:
     removals: tuple[Removal, ...]
     page_chars: int  # visible characters of the page = kept_chars + sum of the removals' chars
     kept_chars: int
-    parser: str = "lxml"  # or "bs4-lxml" where libxml2 cut the page at its depth limit
+    parser: str = "lxml"  # or "flat" where libxml2 would have cut the page at its depth limit
     source: str = "page"  # or "data": the page shows no article, the one in its JSON was taken; kept_chars is then 0
     captions: tuple[str, ...] = ()  # of pictures, in order; in html and markdown, not in text; kept_chars counts them
+    flags: tuple[str, ...] = ()  # what of the page its tree does not have: attributes-cut, flattened
 
     @property
     def words(self) -> int:
@@ -209,9 +211,14 @@ class Article:
 
 def count_words(text: str) -> int:
     """Words as readers count them: runs between white space; CJK characters count half a word each."""
-    return len(text.split()) + len(_CJK.findall(text)) // 2
+    starts = range(0, len(text), _PIECE)  # by pieces: a list of all words takes ten times the memory of the text
+    pieces = [text[start : start + _PIECE] for start in starts]
+    cut = sum(not (one[-1].isspace() or other[0].isspace()) for one, other in pairwise(pieces))
+    words = sum(len(piece.split()) for piece in pieces) - cut
+    return words + sum(len(_CJK.findall(piece)) for piece in pieces) // 2
 
 
+_PIECE = 1 << 16  # characters
 _CJK = re.compile("[\u3040-\ud7af]")  # kana, ideographs, hangul
 
 

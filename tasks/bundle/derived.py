@@ -87,6 +87,7 @@ def metadata_json(
         "removals": len(article.removals) if article else 0,
         "parser": article.parser if article else None,
         "source": article.source if article else None,
+        "parse_flags": list(article.flags) if article else [],
     }
     return json_page(table)
 

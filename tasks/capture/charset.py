@@ -13,7 +13,7 @@ _PRESCAN_BYTES = 8192  # browsers read 1024; pages with much before their meta a
 _DETECT_BYTES = 1 << 17
 _HTTP = re.compile(r"charset\s*=\s*[\"']?([^\s;\"']+)", re.I)
 _COMMENT = re.compile(rb"<!--.*?-->", re.S)
-_META = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.\-]+)", re.I)
+_META = re.compile(rb"<meta[^<>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.\-]+)", re.I)
 _XML = re.compile(rb"\s*<\?xml[^>]+encoding=[\"']([A-Za-z0-9_:.\-]+)[\"']")
 _MULTIBYTE = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")
 # The detector's names for encodings that the web knows under another label: https://encoding.spec.whatwg.org/#names

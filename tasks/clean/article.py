@@ -109,7 +109,7 @@ class Cleaning:
             for rule in self.site.unmet
         )
 
-    def article(self, parser: str) -> Article:
+    def article(self, parser: str, flags: tuple[str, ...] = ()) -> Article:
         """What is left, in its three forms, with the ledger of what went."""
         text, captions = as_text(self.kept)
         html, markdown = as_html(self.kept, self.links), as_markdown(self.kept, self.links)
@@ -127,6 +127,7 @@ class Cleaning:
             kept_chars=visible_chars(text for text, code in zip(self.page.texts, self.owner, strict=True) if not code),
             parser=parser,
             source="data" if self.paragraphs else "page",
+            flags=flags,
         )
 
 
@@ -141,8 +142,8 @@ def clean_page(html: str, *, url: str, rules: RuleSet, tree: Tree | None = None)
 def clean_tree(tree: Tree, *, url: str, rules: RuleSet) -> Article:
     """The article of a parsed page."""
     if tree.root is None:
-        return Article("", "", "", (), 0, 0, tree.parser)
-    return Cleaning(walk(tree.root), url=url, rules=rules).article(tree.parser)
+        return Article("", "", "", (), 0, 0, tree.parser, tree.flags)
+    return Cleaning(walk(tree.root), url=url, rules=rules).article(tree.parser, tree.flags)
 
 
 def _host(url: str) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from bs4.element import NavigableString, PageElement, Tag
 
 from tasks.clean.soup import Kept
+from tasks.clean.spaces import folded
 from tasks.clean.tags import BLOCK_TAGS
 
 __all__ = ["as_text"]
@@ -90,9 +91,9 @@ class _Writer:
         if self.verbatim:
             text = "\n".join(row.rstrip() for row in text.strip("\n").split("\n"))
         elif "\n" in text:
-            text = "\n".join(row for part in text.split("\n") if (row := " ".join(part.split())))
+            text = "\n".join(row for part in text.split("\n") if (row := folded(part)))
         else:
-            text = " ".join(text.split())
+            text = folded(text)
         if text and not text.isspace():
             self.out += [self.gap or "\n", text] if self.out else [text]
             self.gap = ""

@@ -8,6 +8,7 @@ from tasks.clean.content import OUTSIDE
 from tasks.clean.prune import Reason
 from tasks.clean.rules import RuleSet
 from tasks.clean.soup import Kept
+from tasks.clean.spaces import folded, visible_size
 from tasks.clean.walk import Page
 from tasks.records import Removal, digest_of
 
@@ -65,7 +66,7 @@ def pieces(
                     why=reason.why,
                     path=paths.path(_holder(page, start, stop)),
                     text=text,
-                    chars=len("".join(raw.split())),
+                    chars=visible_size(raw),
                     digest=digest_of(raw.encode("utf-8", "replace")),
                     score=reason.score,
                     doubt=doubt,
@@ -106,9 +107,9 @@ def _shown(page: Page, start: int, stop: int) -> str:
     block = bisect_right(page.starts, start) - 1
     while begin < stop:
         end = min(page.starts[block + 1], stop)
-        parts += "".join(page.texts[begin:end]).split()
+        parts.append(folded("".join(page.texts[begin:end])))
         begin, block = end, block + 1
-    return " ".join(parts)
+    return " ".join(filter(None, parts))
 
 
 def _runs(page: Page, owner: list[int], reasons: list[Reason]) -> Iterator[tuple[int, int]]:

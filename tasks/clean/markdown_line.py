@@ -11,6 +11,8 @@ from string import punctuation
 from typing import Final
 from unicodedata import category
 
+from tasks.clean.spaces import folded
+
 __all__ = ["BREAK", "Edge", "Mark", "Ready", "escape", "fence", "line_of"]
 
 _SPECIAL: Final = re.compile(r"[\\`*_\[\]<>~^]|&(?=#?\w+;)")
@@ -65,7 +67,7 @@ def line_of(pieces: list[Piece], *, rows: bool = True) -> list[str]:
     if any(piece.__class__ is Edge or piece.__class__ is Ready for piece in pieces):
         found = _Line().read(pieces).rows()
     else:
-        text = " ".join("".join(pieces).split())  # type: ignore[arg-type]
+        text = folded("".join(pieces))  # type: ignore[arg-type]
         found = [escape(text)] if text else []
     return [_plain(row) if row[0] in _ROW_STARTS else row for row in found] if rows else found
 
@@ -112,7 +114,7 @@ class _Line:
         return self
 
     def _text(self, text: str, *, code: bool = False) -> None:
-        words = " ".join(text.split())
+        words = folded(text)
         if not words:
             self.gap = self.gap or (" " if text else "")
             return

@@ -14,6 +14,7 @@ from tasks.clean.rules import Rule, RuleSet
 from tasks.clean.selector import look_at
 from tasks.clean.site import SiteChoice
 from tasks.clean.soup import Kept
+from tasks.clean.spaces import folded
 from tasks.clean.tags import BLOCK_TAGS
 from tasks.clean.words import EMBED, class_mask
 
@@ -69,18 +70,34 @@ def prune(
     `looked`, where it is given, is told of each rule that meant a tag, the ones held back too.
     """
     pruner = _Pruner(kept, rules, host, site or SiteChoice(), looked)
-    stack = [iter(kept.soup.find_all(True, recursive=False))]
+    stack = [_Open(kept.soup)]
     while stack:
-        tag = next(stack[-1], None)
-        if tag is None:
-            stack.pop()
+        place, child = next(stack[-1].children, (0, None))
+        if child is None:
+            stack.pop().take_out()
             continue
-        rule = pruner.rule_for(tag)
+        if not isinstance(child, Tag):
+            continue
+        rule = pruner.rule_for(child)
         if rule:
             reasons.append(Reason(rule.concept, rule.id, rule.why))
-            kept.take(tag, len(reasons) - 1)
-        elif not _is_embed(tag):  # what an embedded post says is a quotation: no line of it is ours to strip
-            stack.append(iter([child for child in tag.contents if isinstance(child, Tag)]))
+            kept.give(child, len(reasons) - 1)
+            stack[-1].taken.append(place)
+        elif not _is_embed(child):  # what an embedded post says is a quotation: no line of it is ours to strip
+            stack.append(_Open(child))
+
+
+class _Open:
+    """A tag whose children are being decided upon."""
+
+    def __init__(self, tag: Tag) -> None:
+        self.tag, self.taken = tag, list[int]()
+        self.children = iter(list(enumerate(tag.contents)))
+
+    def take_out(self) -> None:
+        """Take the children out, the last first: without its place, each would be searched for among all."""
+        for place in reversed(self.taken):
+            self.tag.contents[place].extract(place)
 
 
 def _is_embed(tag: Tag) -> bool:
@@ -108,7 +125,7 @@ class _Pruner:
         line = ""
         is_line = size and size <= self.longest_line and tag.name in BLOCK_TAGS and not _holds_lines(tag)
         if is_line or any(rule.pattern or rule.phrases for rule in found):
-            line = " ".join(tag.get_text().split())
+            line = folded(tag.get_text())
         if is_line and line:
             found += self.rules.by_text(line, self.host)
             found += self._repeated(line)

@@ -13,6 +13,7 @@ from bs4.element import NavigableString, PageElement, Tag
 
 from tasks.clean.captions import captions_of
 from tasks.clean.embeds import POST_TAGS, frame_attributes
+from tasks.clean.spaces import visible_size
 from tasks.clean.tags import BLOCK, MEDIA, TAGS, VOID_TAGS, names
 from tasks.clean.walk import Page
 
@@ -22,7 +23,7 @@ __all__ = ["Kept", "make_soup"]
 _LINES: Final = names("caption dd dt figcaption h1 h2 h3 h4 h5 h6 legend li p pre summary td th")
 _NEVER_SPLIT: Final = names("caption h1 h2 h3 h4 h5 h6 legend p pre summary")
 _ELEMENT: Final = 0  # sourceline of a tag of the page; its sourcepos is the element's number
-_WRAPPER: Final = 1  # sourceline of a <p> that we made; its sourcepos is the block
+_WRAPPER: Final = 1  # sourceline of a <p> that we made; its sourcepos is its place in `wrapped`
 _PICTURES: Final = frozenset({"figure", "picture"})
 
 
@@ -35,6 +36,7 @@ class Kept:
     owner: list[int]  # of each text node: 0 article, else an index into the reasons of the ledger
     chars: list[int]  # kept visible characters before text i
     linked: list[int]  # those of them inside links
+    wrapped: list[tuple[int, int]]  # the text nodes of each <p> that we made; a block may take several
     captions: dict[int, int]  # element of a caption → element that holds it and its picture, or 0
     anchors: frozenset[str]  # ids in the soup to which links in the soup lead: notes and their references
 
@@ -42,14 +44,15 @@ class Kept:
         """The text nodes of a tag, as a range."""
         number = tag.sourcepos or 0
         if tag.sourceline == _WRAPPER:
-            return self.page.starts[number], self.page.starts[number + 1]
+            return self.wrapped[number]
         return self.page.text_start[number], self.page.text_end[number]
 
     def elements(self, tag: Tag) -> tuple[int, int]:
         """The elements of a tag, as a range; of a <p> that we made, those that hold its texts."""
         number = tag.sourcepos or 0
         if tag.sourceline == _WRAPPER:
-            holders = self.page.holder[self.page.starts[number] : self.page.starts[number + 1]]
+            start, stop = self.wrapped[number]
+            holders = self.page.holder[start:stop]
             return min(holders), max(holders) + 1
         return number, self.page.end[number]
 
@@ -61,24 +64,24 @@ class Kept:
         """Whether the tag is the caption or credit of a picture."""
         return tag.sourcepos in self.captions and tag.sourceline == _ELEMENT
 
-    def take(self, tag: Tag, reason: int) -> None:
-        """Take the tag out of the soup; what it still held of the article now belongs to `reason`."""
+    def give(self, tag: Tag, reason: int) -> None:
+        """Give what the tag still held of the article to `reason`."""
         start, stop = self.span(tag)
         for index in range(start, stop):
             if not self.owner[index]:
                 self.owner[index] = reason
-        tag.extract()
 
 
 def make_soup(page: Page, owner: list[int]) -> Kept:
     """The tree of all texts whose owner is 0."""
-    sizes = [0 if taken else len("".join(text.split())) for text, taken in zip(page.texts, owner, strict=True)]
+    sizes = [0 if taken else visible_size(text) for text, taken in zip(page.texts, owner, strict=True)]
     linked = (size if inside else 0 for size, inside in zip(sizes, page.linked, strict=True))
     chars = [0, *accumulate(sizes)]
     builder = _Builder(page, owner)
     soup = builder.build()
     anchors = frozenset(builder.fragments & builder.ids) if builder.fragments else frozenset()
-    return Kept(soup, page, owner, chars, [0, *accumulate(linked)], captions_of(page, chars), anchors)
+    linked_before = [0, *accumulate(linked)]
+    return Kept(soup, page, owner, chars, linked_before, builder.lines, captions_of(page, chars), anchors)
 
 
 class _Builder:
@@ -101,6 +104,7 @@ class _Builder:
         self.open: list[tuple[Tag, int]] = [(self.top, 0)]  # tags with the element that they are in, innermost last
         self.wrapper: Tag | None = None  # the <p> of our own that is open
         self.wrapped = -1  # its block
+        self.lines: list[tuple[int, int]] = []  # the texts of each <p> of our own
         self.index = self.block = 0  # next text, and the block that holds it
 
     def build(self) -> Tag:
@@ -120,6 +124,7 @@ class _Builder:
                 self.index = max(self.index, text_end[number])
                 number = ends[number]
         self._close(count)
+        self._unwrap()
         return self.top
 
     def _media(self) -> list[int]:
@@ -205,14 +210,17 @@ class _Builder:
                 self._texts(page.text_end[top])
             if tag is self.wrapper:
                 self._unwrap()
-            else:
-                self.open.pop()
+                continue
+            self.open.pop()
+            if tag.sourceline == _WRAPPER:
+                self._end_line(tag)
 
     def _texts(self, stop: int) -> None:
         """The kept texts up to `stop`, all of them directly in the innermost open element."""
         owner, texts = self.owner, self.page.texts
         for index in range(self.index, stop):
             if not owner[index]:
+                self.index = index
                 self._wrap(index)
                 text, parent = NavigableString(texts[index]), self.open[-1][0]
                 text.setup(parent, self.last)
@@ -233,11 +241,17 @@ class _Builder:
             return
         if tag not in _LINES or several:
             self._unwrap()
-            self.wrapper, self.wrapped = self._start("p", {}, _WRAPPER, self.block), self.block
+            self.wrapper, self.wrapped = self._start("p", {}, _WRAPPER, len(self.lines)), self.block
+            self.lines.append((index, index + 1))
             self.open.append((self.wrapper, parent))
 
     def _unwrap(self) -> None:
         """Close our own <p>, unless something is still open in it."""
         if self.open[-1][0] is self.wrapper:
-            self.open.pop()
+            self._end_line(self.open.pop()[0])
             self.wrapper, self.wrapped = None, -1
+
+    def _end_line(self, wrapper: Tag) -> None:
+        number = wrapper.sourcepos or 0
+        start, stop = self.lines[number]
+        self.lines[number] = start, max(stop, self.index)

@@ -8,6 +8,7 @@ __all__ = [
     "BLOCK",
     "BLOCK_TAGS",
     "BR",
+    "HEAD_TAGS",
     "LINK",
     "MEDIA",
     "MEDIA_TAGS",
@@ -52,6 +53,8 @@ MEDIA_TAGS: Final = names(
     "amp-facebook amp-iframe amp-img amp-instagram amp-reddit amp-tiktok amp-twitter amp-vimeo amp-youtube "
     "lite-vimeo lite-youtube"
 )
+# What may stand in a head: https://html.spec.whatwg.org/multipage/parsing.html#parsing-main-inhead
+HEAD_TAGS: Final = names("base basefont bgsound link meta noframes noscript script style template title")
 VOID_TAGS: Final = names("area base br col embed hr img input link meta param source track wbr")
 
 

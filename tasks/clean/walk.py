@@ -11,15 +11,11 @@ from itertools import chain
 
 from lxml import etree
 
+from tasks.clean.spaces import folded, visible_size
 from tasks.clean.tags import ATOM, BLOCK, BR, LINK, MEDIA, TAGS, UNSEEN, UNSEEN_TAGS, WIDGET
 from tasks.clean.words import class_mask
 
 __all__ = ["Page", "visible_chars", "walk"]
-
-_SEEN_TEXTS = etree.XPath(
-    "descendant::text()[not(" + " or ".join(f"ancestor::{tag}" for tag in sorted(UNSEEN_TAGS)) + ")]",
-    smart_strings=False,
-)
 
 _INITIAL = re.compile("drop-?_?cap|lettrine|initial", re.IGNORECASE)
 _LONGEST_INITIAL = 3  # with a quotation mark
@@ -60,7 +56,7 @@ class Page:
 
     def block_text(self, block: int) -> str:
         """The text of a block, white space folded."""
-        return " ".join("".join(self.texts[self.starts[block] : self.starts[block + 1]]).split())
+        return folded("".join(self.texts[self.starts[block] : self.starts[block + 1]]))
 
 
 def _is_initial(element: etree._Element) -> bool:
@@ -71,9 +67,20 @@ def _is_initial(element: etree._Element) -> bool:
     return _INITIAL.search(element.get("class") or "") is not None
 
 
-def _seen_texts(element: etree._Element) -> Iterable[str]:
+def _seen_texts(element: etree._Element) -> Iterable[str | None]:
     """The texts of a control, in order."""
-    found: list[str] = _SEEN_TEXTS(element) if len(element) else [element.text or ""]  # type: ignore[assignment]
+    if not len(element):
+        return [element.text]
+    found: list[str | None] = []
+    inside = etree.iterwalk(element, events=("start", "end"))
+    for event, node in inside:
+        if event == "end":
+            if node is not element:
+                found.append(node.tail)
+        elif node.tag in UNSEEN_TAGS:
+            inside.skip_subtree()
+        else:
+            found.append(node.text)
     return found
 
 
@@ -240,4 +247,4 @@ def walk(root: etree._Element) -> Page:
 
 def visible_chars(texts: Iterable[str]) -> int:
     """How many characters other than white space."""
-    return len("".join("".join(texts).split()))
+    return visible_size("".join(texts))

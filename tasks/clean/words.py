@@ -1,6 +1,7 @@
 """What the words of class names and ids say about a place on the page, as bits."""
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 __all__ = [
@@ -64,12 +65,17 @@ for _bit, _names in _GROUPS.items():
 
 _TOKEN_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _MEMO_SIZE: Final = 50_000  # a page may hold any number of distinct names: memory must not grow with them
+_MEMO_CHARS: Final = 400  # longer values are not kept: a class attribute may be as long as the page
 _memo: dict[str, int] = {}
 
 
 def split_words(value: str) -> list[str]:
     """Lower-case words of class tokens or an id: `td-newsletterWrap__box2` is td, newsletter, wrap, box."""
-    return [word.lower() for word in _TOKEN_WORDS.findall(value)]
+    return list(_words_of(value))
+
+
+def _words_of(value: str) -> Iterator[str]:
+    return (match[0].lower() for match in _TOKEN_WORDS.finditer(value))
 
 
 def class_mask(value: str) -> int:
@@ -77,9 +83,10 @@ def class_mask(value: str) -> int:
     mask = _memo.get(value)
     if mask is None:
         mask = 0
-        for word in split_words(value):
+        for word in _words_of(value):  # no list: an attribute may be as long as the page
             mask |= _WORDS.get(word, 0)
         if len(_memo) >= _MEMO_SIZE:
             _memo.clear()
-        _memo[value] = mask
+        if len(value) <= _MEMO_CHARS:
+            _memo[value] = mask
     return mask

@@ -1,6 +1,10 @@
 """Small pages and what to ask of them."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from tasks.clean import RuleSet, load_rules, parse_tree
 from tasks.clean.prune import Reason, prune
@@ -47,3 +51,21 @@ def strip_all(html: str, rules: RuleSet, host: str = "harbour.example") -> tuple
     reasons = [Reason("", "", "")]
     prune(kept, rules, host, reasons)
     return kept, reasons
+
+
+def lines_executed(work: Callable[[], Any]) -> int:
+    """Lines of Python that run until `work` is done."""
+    count = 0
+
+    def local(_: FrameType, event: str, __: object) -> Any:
+        nonlocal count
+        count += event == "line"
+        return local
+
+    before = sys.gettrace()
+    sys.settrace(lambda *_: local)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
