@@ -221,7 +221,7 @@ class _Writer:
             outer.blocks += blocks
         elif name in _HEADINGS:
             outer.blocks.append(_HEADINGS[name] + _heading(blocks))
-        elif name == "pre" and not outer.verbatim:
+        elif name == "pre":
             outer.blocks += _fenced(blocks, _language(block.tag))
         elif name in _STRONG_LINES:
             outer.blocks.append(" ".join(blocks).replace("<br>", " "))
@@ -248,7 +248,7 @@ class _Writer:
 def _is_cell(name: str, outer: _Block) -> bool:
     """Whether a tag in `outer` is a row or a cell of a table of data; elsewhere these tags mean nothing."""
     if name == "tr":
-        return outer.name in _ROWS and not outer.laid_out and not outer.flat
+        return outer.name in _ROWS and not (outer.laid_out or outer.flat or outer.verbatim)
     return name in ("td", "th") and outer.is_cell
 
 

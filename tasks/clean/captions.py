@@ -79,10 +79,10 @@ class _Finder:
             return
         outer = page.parent[number]
         for _ in range(_LEVELS):
-            if outer <= 0 or page.tag[outer] == "figure":
-                holder = max(outer, 0)
+            if outer > 0 and page.tag[outer] == "figure":
+                holder = outer
                 break
-            outer = page.parent[outer]
+            outer = page.parent[max(outer, 0)]
         self.found.setdefault(number, holder)
 
     def figure(self, number: int) -> None:

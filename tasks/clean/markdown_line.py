@@ -104,8 +104,8 @@ class _Line:
             if isinstance(piece, Edge):
                 self._edge(piece)
             elif self.code is not None:
-                if piece is BREAK or not isinstance(piece, Ready):  # code spans hold no pictures
-                    self.code.append(" " if piece is BREAK else piece)
+                # A code span holds no breaks and no pictures.
+                self.code.append(" " if piece is BREAK else "" if isinstance(piece, Ready) else piece)
             elif piece is BREAK:
                 self.gap = "\n"
             elif isinstance(piece, Ready):
