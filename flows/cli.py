@@ -10,11 +10,13 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
+from flows.cli_rules import rules_app
 from tasks import __version__
 from tasks.errors import PermanentError, RuleError, SettingsError, TearsheetError, UrlRefused
 from tasks.settings import Settings, config_dirs, load_settings
@@ -30,6 +32,7 @@ watch_app = typer.Typer(
     help="Sources to watch, named in config/watch.toml.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(watch_app, name="watch")
+app.add_typer(rules_app, name="rules")
 
 Store = Annotated[str | None, typer.Option("--store", help="Folder or s3://bucket/prefix. [TEARSHEET_STORE, archive/]")]
 Config = Annotated[
@@ -170,18 +173,25 @@ def _at(text: str | None) -> Any:
 
 
 @app.command("list", epilog="Example: tearsheet list --store s3://bucket/prefix --json")
-def list_(store: Store = None, json: Json = False, config: Config = None) -> None:
-    """List what the store holds, oldest first."""
+def list_(
+    every: Annotated[bool, typer.Option("--all", help="Also bundles that a newer cleaning stands in for.")] = False,
+    store: Store = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """List what the store holds, oldest first: of each capture the bundle that is shown."""
     from dataclasses import asdict
 
-    from tasks.catalog import entries
+    from tasks.catalog import entries, families, shown
     from tasks.present import Talk, entry_line, print_json
     from tasks.store import open_store
 
     settings = load_settings(config, store=store)
     count, broken = 0, list[TearsheetError]()
     with open_store(settings.store, settings) as opened:
-        for count, entry in enumerate(entries(opened, broken=broken.append), 1):  # noqa: B007 counted for the last line
+        found = entries(opened, broken=broken.append)
+        found = found if every else map(shown, families(found))
+        for count, entry in enumerate(found, 1):  # noqa: B007 counted for the last line
             print_json(asdict(entry)) if json else print(entry_line(entry))
     for error in broken:
         _warn(error)
@@ -276,6 +286,44 @@ def clean(
     raise typer.Exit(0 if cleaned.verdict == "ok" else 1)
 
 
+@app.command(epilog="Example: tearsheet explain saved.html --fate removed --limit 20 --html why.html")
+def explain(
+    target: Annotated[str, typer.Argument(help="An HTML file, a WACZ, a bundle's id or a URL; - reads stdin.")],
+    order: Annotated[Literal["doubt", "page"], typer.Option(help="The most doubtful first, or as on the page.")] = (
+        "doubt"
+    ),
+    concept: Annotated[str | None, typer.Option(help="Only texts removed as this, such as promo.")] = None,
+    fate: Annotated[Literal["article", "removed"] | None, typer.Option(help="Only texts that ended so.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many texts.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the whole page, marked, into this file as well.")] = None,
+    force: Force = False,
+    url: Annotated[str, typer.Option(help="Where the page of an HTML file is from: rules may be for its host.")] = "",
+    stored: Annotated[bool, typer.Option("--stored", help="Of a URL, the newest good bundle in the store.")] = False,
+    store: Store = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Show what became of each text of a page, what decided it, and how near the decision was."""
+    from tasks.explaining import explain_target
+    from tasks.explaining.lines import chosen, print_spans, span_json
+    from tasks.explaining.page import save_page
+    from tasks.present import print_json
+
+    settings = load_settings(config, store=store)
+    explained = explain_target(target, settings, config_dirs(config), url=url, stored=stored, broken=_warn)
+    spans = chosen(explained.explanation, by_doubt=order == "doubt", concept=concept, fate=fate)[:limit]
+    if json:
+        for span in spans:
+            print_json(span_json(span))
+    else:
+        print_spans(spans, explained.explanation, as_decisions=order == "doubt")
+    if html:
+        save_page(html, explained.explanation, source=explained.source, notes=explained.notes, force=force)
+    for note in (*explained.notes, *([f"written to {html}"] if html else [])):
+        print(f"{explained.source}: {note}", file=sys.stderr)
+    raise typer.Exit(0 if explained.good else 1)
+
+
 @app.command(epilog="Example: tearsheet verify story.wacz capture.warc.gz")
 def verify(
     targets: Annotated[list[str], typer.Argument(help="WACZ or WARC files, or ids of stored bundles.")],
@@ -310,6 +358,53 @@ def verify(
             print(f"{target}: {'sound' if good else 'NOT SOUND'} ({level})")
             print("".join(f"  {problem}\n" for problem in problems), end="")
     raise typer.Exit(0 if sound else 1)
+
+
+# ------------------------------------------------------------------ clean anew
+@app.command(epilog="Example: tearsheet reclean --all --host courier.example --dry-run --diff")
+def reclean(
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids of stored bundles.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All captures of the store.")] = False,
+    host: Annotated[str, typer.Option(help="With --all: only this host and its sub-domains.")] = "",
+    since: Annotated[str | None, typer.Option(help="With --all: captured on this day (UTC) or later.")] = None,
+    until: Annotated[str | None, typer.Option(help="With --all: captured on this day (UTC) or earlier.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare only; store nothing.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what changed in the text, word by word.")] = False,
+    runner: Annotated[
+        Literal["thread", "process", "dask"] | None,
+        typer.Option(help="Where cleaning is done; dask runs as a Prefect flow. [process; thread for a few bundles]"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads or processes. [as many as there are processors]")
+    ] = None,
+    track: Annotated[
+        bool, typer.Option("--track", help="As a Prefect flow run, even without PREFECT_API_URL.")
+    ] = False,
+    store: Store = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Clean stored pages anew with the rules of now, without network; store a derived bundle where that changes any."""
+    from flows.reclean_run import Wanted, run_reclean
+
+    if bool(ids) == every or ((host or since or until) and not every):
+        raise typer.BadParameter("name ids, or --all, which --host, --since and --until narrow")
+    tracked = track or runner == "dask" or bool(os.environ.get("PREFECT_API_URL"))
+    if diff and tracked:
+        raise typer.BadParameter("--diff works without Prefect only: unset PREFECT_API_URL, leave --track and dask")
+    wanted = Wanted(tuple(ids) if ids else None, host, _day(since), _day(until), dry_run, diff, runner, workers)
+    settings = load_settings(config, store=store)
+    report = run_reclean(
+        wanted, settings, config_dirs(config), tracked=tracked, json=json, stop=_stop_on_interrupt(), config=config
+    )
+    raise typer.Exit(0 if report.good else 1)
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day; write 2026-03-14") from None
 
 
 # ------------------------------------------------------------------ scheduled
@@ -349,7 +444,7 @@ def watch_run(
 
 @app.command(epilog="Example: PREFECT_API_URL=http://127.0.0.1:4200/api tearsheet serve")
 def serve(store: Store = None, config: Config = None) -> None:
-    """Serve the deployments archive/default and watch/<name> to a Prefect server, until Ctrl-C."""
+    """Serve the deployments archive/default, reclean/default and watch/<name> to a Prefect server, until Ctrl-C."""
     if config:
         os.environ["TEARSHEET_CONFIG"] = config
     if store:

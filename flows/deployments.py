@@ -10,6 +10,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.types.entrypoint import EntrypointType
 
 from flows.archive import archive
+from flows.reclean import reclean
 from flows.watch import watch
 from tasks.errors import SettingsError
 from tasks.settings import config_dirs, load_settings
@@ -20,9 +21,9 @@ RUNS_AT_ONCE = 4  # flow runs under way at once, each a process of some 150 MB
 
 
 def deployments(sources: Sequence[Source] | None = None) -> list[RunnerDeployment]:
-    """`archive/default`, and `watch/<name>` with its schedule for each source (default: those of watch.toml).
+    """`archive/default`, `reclean/default`, and `watch/<name>` with its schedule for each source.
 
-    Stores are made absolute: a run's working folder is not this one.
+    Default: the sources of watch.toml. Stores are made absolute: a run's working folder is not this one.
     """
     sources = load_sources(config_dirs()) if sources is None else sources
     store = absolute_store(load_settings().store)
@@ -33,7 +34,14 @@ def deployments(sources: Sequence[Source] | None = None) -> list[RunnerDeploymen
         description="Archives one URL.",
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
-    return [archiving, *(_watching(source, store) for source in sources)]
+    recleaning = RunnerDeployment.from_flow(
+        reclean,
+        "default",
+        parameters={"store": store},
+        description="Cleans stored bundles anew with the rules of now.",
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    return [archiving, recleaning, *(_watching(source, store) for source in sources)]
 
 
 def _watching(source: Source, store: str) -> RunnerDeployment:

@@ -1,16 +1,19 @@
 """The catalog: what the store holds, read from its manifests alone."""
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from itertools import groupby
+from typing import Any
 from urllib.parse import urldefrag, urlsplit, urlunsplit
 
-from tasks.bundle.manifest import read_manifest
+from tasks.bundle.manifest import Lineage, read_manifest
 from tasks.errors import FormatError, NotFound
 from tasks.records import BUNDLE_ID, VerdictKind
 from tasks.store import Store
 
-__all__ = ["Entry", "entries", "find", "identity", "is_id", "parse_at"]
+__all__ = ["Entry", "entries", "families", "find", "identity", "is_id", "newest", "parse_at", "read_entry", "shown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,14 @@ class Entry:
     title: str
     words: int
     size: int
+    parent: str = ""  # id of the bundle that this one was derived from; empty: the capture itself made it
+    root: str = ""  # id of the bundle that the capture itself made; empty: this one
+    generation: int = 0  # times that the capture was cleaned anew
+
+    @property
+    def capture(self) -> str:
+        """What bundles of one capture have in common: the id of the one that it made itself."""
+        return self.root or self.id
 
     @property
     def good(self) -> bool:
@@ -53,26 +64,50 @@ def entries(store: Store, *, broken: Broken = stop_at) -> Iterator[Entry]:
     """Every bundle of the store, oldest first; a manifest that cannot be read goes to `broken`."""
     for id_, manifest in store.manifests():
         try:
-            entry = _entry(id_, manifest)
+            entry = read_entry(id_, manifest)
         except FormatError as error:
             broken(error)
         else:
             yield entry
 
 
-def find(store: Store, target: str, at: datetime | None = None, *, broken: Broken = stop_at) -> str:
-    """The id that `target` means: itself, or the newest good bundle of that URL, not after `at`.
+def families(found: Iterable[Entry]) -> Iterator[tuple[Entry, ...]]:
+    """The bundles of one capture together, captures in the order of their ids; `found` oldest first, as entries gives.
 
-    Raises NotFound, saying what there is instead.
+    Nothing but the bundles of one second is held: all of a capture have its time in their ids.
+    """
+    for _, same_second in groupby(found, key=lambda entry: entry.id[:14]):
+        by_capture: defaultdict[str, list[Entry]] = defaultdict(list)
+        for entry in same_second:
+            by_capture[entry.capture].append(entry)
+        yield from (tuple(by_capture[capture]) for capture in sorted(by_capture))
+
+
+def newest(family: Iterable[Entry]) -> Entry:
+    """The end of the chain of one capture's bundles: the latest generation; of two that were derived from one parent
+    at the same time the larger id, on every machine and in every listing the same."""
+    return max(family, key=lambda entry: (entry.generation, entry.id))
+
+
+def shown(family: Iterable[Entry]) -> Entry:
+    """The bundle that stands for its capture: the newest good one, and only where none is good the newest."""
+    return max(family, key=lambda entry: (entry.good, entry.generation, entry.id))
+
+
+def find(store: Store, target: str, at: datetime | None = None, *, broken: Broken = stop_at) -> str:
+    """The id that `target` means: itself, or the newest good capture of that URL, not after `at`, as last cleaned.
+
+    A capture answers for every URL that any of its bundles names. Raises NotFound, saying what there is instead.
     """
     if is_id(target):
         return target
     page = identity(target)
-    found = [entry for entry in entries(store, broken=broken) if page in entry.pages]
+    captures = families(entries(store, broken=broken))
+    found = [shown(family) for family in captures if any(page in entry.pages for entry in family)]
     stamp = f"{at:%Y%m%d%H%M%S}" if at else "9"
-    fitting = [entry.id for entry in found if entry.good and entry.id[:14] <= stamp]
+    fitting = [entry for entry in found if entry.good and entry.id[:14] <= stamp]
     if fitting:
-        return max(fitting)
+        return max(fitting, key=lambda entry: entry.capture).id
     raise NotFound(_why_not(found, at), where=target, remedy=f"`tearsheet list --store {store.location}` shows all")
 
 
@@ -105,7 +140,8 @@ def parse_at(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _entry(id_: str, data: bytes) -> Entry:
+def read_entry(id_: str, data: bytes) -> Entry:
+    """The entry of one manifest. Raises FormatError, naming it."""
     try:
         manifest = read_manifest(data)
     except FormatError as error:
@@ -122,7 +158,14 @@ def _entry(id_: str, data: bytes) -> Entry:
         title=metadata.title.value if metadata.title else "",
         words=manifest.words,
         size=manifest.bytes,
+        **_lineage(manifest.lineage),
     )
+
+
+def _lineage(lineage: Lineage | None) -> dict[str, Any]:
+    if lineage is None:
+        return {}
+    return {"parent": lineage.parent.id, "root": lineage.root.id, "generation": lineage.generation}
 
 
 def identity(url: str) -> str:

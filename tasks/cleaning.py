@@ -3,19 +3,20 @@
 import gc
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TextIO
 
+from tasks.bundle.manifest import removed_chars
 from tasks.capture.charset import decide_charset, decode_text
 from tasks.clean import RuleSet, load_rules
 from tasks.errors import FormatError, NotFound
-from tasks.pipeline import read_article
+from tasks.reading import read_article
 from tasks.records import Article, Metadata, Removal, Sourced
 
-__all__ = ["Cleaned", "batch_lines", "clean_file", "clean_html", "cleaned_json"]
+__all__ = ["Cleaned", "batch_lines", "clean_file", "clean_html", "cleaned_json", "read_batch", "read_html"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,18 @@ def clean_html(html: str, *, id_: str, url: str, rules: RuleSet, thin_words: int
 
 
 def clean_file(file: str, *, url: str, dirs: Sequence[Path], thin_words: int) -> Cleaned:
-    """The page of an HTML file, or of stdin for "-"; its charset is found as for a captured page."""
+    """The page of an HTML file, or of stdin for "-", cleaned."""
+    return clean_html(read_html(file), id_=file, url=url, rules=load_rules(tuple(dirs)), thin_words=thin_words)
+
+
+def read_html(file: str) -> str:
+    """The text of an HTML file, or of stdin for "-"; its charset is found as for a captured page."""
     try:
         stdin = sys.stdin.buffer.read() if file == "-" and sys.stdin else b""
         payload = stdin if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise NotFound(error.strerror or str(error), where=file, remedy="Name an HTML file that can be read") from error
-    html, _ = decode_text(payload, decide_charset(payload, ""))
-    return clean_html(html, id_=file, url=url, rules=load_rules(tuple(dirs)), thin_words=thin_words)
+    return decode_text(payload, decide_charset(payload, ""))[0]
 
 
 def batch_lines(file: str, out: TextIO, *, dirs: Sequence[Path], thin_words: int) -> int:
@@ -77,6 +82,12 @@ def _answer(line: bytes, number: int, out: TextIO, rules: RuleSet, thin_words: i
     ascii_only = (out.encoding or "utf-8").lower() != "utf-8"  # JSON is UTF-8, or ASCII with escapes
     out.write(json.dumps(cleaned_json(cleaned), ensure_ascii=ascii_only) + "\n")
     return True
+
+
+def read_batch(file: str) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines {"id","url","html"}; FormatError at the first line that is none."""
+    with _opened(file) as stream:
+        yield from (_row(line, number) for number, line in _filled(stream))
 
 
 def _opened(file: str) -> AbstractContextManager[Iterable[bytes]]:
@@ -123,9 +134,11 @@ def cleaned_json(cleaned: Cleaned) -> dict[str, Any]:
         "language": _value(metadata.language),
         "description": _value(metadata.description),
         "text": article.text,
+        "captions": list(article.captions),
         "markdown": article.markdown,
         "html": article.html,
         "removed": [{name: getattr(removal, name) for name in _REMOVAL} for removal in article.removals],
+        "removed_by_concept": removed_chars(article),
         "verdict": cleaned.verdict,
         "parse_flags": list(article.flags),
     }

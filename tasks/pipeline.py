@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -26,9 +26,9 @@ from tasks.bundle.verify import is_sound, verify_file
 from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
 from tasks.capture.verdict import judge
-from tasks.clean import RuleSet, clean_page, load_rules, parse_tree
+from tasks.clean import RuleSet, load_rules
 from tasks.errors import FixityError, TearsheetError, TransientError
-from tasks.metadata import describe
+from tasks.reading import read_article
 from tasks.records import Article, Bundle, BundleRef, Capture, Metadata, PageText, Problem, Verdict
 from tasks.settings import Settings
 from tasks.store import Store, open_store
@@ -44,7 +44,8 @@ __all__ = [
     "capture_stage",
     "host_of",
     "open_tools",
-    "read_article",
+    "provenance_of",
+    "read_capture",
 ]
 
 R = TypeVar("R")
@@ -98,24 +99,18 @@ def capture_stage(url: str, tools: Tools) -> Capture:
 
 def clean_stage(capture: Capture, tools: Tools) -> Reading:
     """The page decoded, cleaned, described and judged."""
-    settings = tools.settings
+    return read_capture(capture, tools.settings, tools.rules)
+
+
+def read_capture(capture: Capture, settings: Settings, rules: RuleSet) -> Reading:
+    """What the page of a capture says, with these rules."""
     page = read_page(capture.page, settings.max_decoded_bytes)
     article, metadata = None, Metadata()
     if page.text is not None:
-        article, metadata = read_article(
-            page.text, url=capture.final_url, rules=tools.rules, headers=capture.page.headers
-        )
+        rules = rules.on(capture.page.started_at.date())
+        article, metadata = read_article(page.text, url=capture.final_url, rules=rules, headers=capture.page.headers)
     verdict = judge(capture, page, article.words if article else None, settings.thin_words)
     return Reading(page, article, metadata, verdict)
-
-
-def read_article(
-    html: str, *, url: str, rules: RuleSet, headers: Iterable[tuple[str, str]] = ()
-) -> tuple[Article, Metadata]:
-    """Article and metadata of one page, parsed once."""
-    tree = parse_tree(html)
-    metadata = describe(tree.root, url=url, headers=dict(headers)) if tree.root is not None else Metadata()
-    return clean_page(html, url=url, rules=rules, tree=tree), metadata
 
 
 def pack_stage(capture: Capture, reading: Reading, tools: Tools) -> Bundle:
@@ -127,18 +122,18 @@ def pack_stage(capture: Capture, reading: Reading, tools: Tools) -> Bundle:
         verdict=reading.verdict,
         article=reading.article,
         metadata=reading.metadata,
-        provenance=_provenance(tools),
+        provenance=provenance_of(tools.settings, tools.rules),
     )
 
 
-def _provenance(tools: Tools) -> Mapping[str, Any]:
+def provenance_of(settings: Settings, rules: RuleSet) -> Mapping[str, Any]:
     """What decided the bundle besides the capture itself; nothing here may change from run to run."""
-    settings = asdict(tools.settings)
     kept = ("max_body_bytes", "max_decoded_bytes", "max_header_bytes", "max_redirects", "thin_words", "contact")
     return {
         "software": f"tearsheet/{__version__}",
-        "rules": tools.rules.digest,
-        "settings": {key: settings[key] for key in kept},
+        "rules": rules.digest,
+        "model": rules.scorer.digest,
+        "settings": {key: getattr(settings, key) for key in kept},
     }
 
 

@@ -13,9 +13,24 @@ if TYPE_CHECKING:  # what is shown was made by then; `list` and `verify` need no
     from rich.progress import Progress
 
     from tasks.catalog import Entry
+    from tasks.diff import Diff
     from tasks.pipeline import Outcome
+    from tasks.recleaning import Recleaned
 
-__all__ = ["Talk", "entry_line", "ledger_lines", "outcome_line", "print_json", "printable", "summary_line"]
+__all__ = [
+    "DOUBTFUL",
+    "Line",
+    "Talk",
+    "diff_text",
+    "entry_line",
+    "ledger_lines",
+    "outcome_line",
+    "print_json",
+    "print_lines",
+    "printable",
+    "recleaned_line",
+    "summary_line",
+]
 
 # Controls, which a terminal obeys, and marks that turn the writing round: a page could forge what is printed of it.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -64,39 +79,106 @@ def entry_line(entry: "Entry") -> str:
     )
 
 
+DOUBTFUL = 0.8  # from here on a person may well decide otherwise
+
+
 def ledger_lines(removals: Iterable[Removal | dict[str, Any]]) -> Iterator[str]:
-    """The ledger, one removal a line: concept, rule, characters, the text's beginning."""
+    """The ledger, one removal a line: concept, characters, doubt ("?": doubtful), rule, the text's beginning."""
     for removal in removals:
         row = removal if isinstance(removal, dict) else {name: getattr(removal, name) for name in _SHOWN}
         text = row["text"] if len(row["text"]) <= 90 else row["text"][:89] + "…"
-        yield f"{row['concept']:12} {row['chars']:6,}  {row['rule']:28} {printable(text)}"
+        doubt = row.get("doubt", 0.0)
+        mark = "?" if doubt >= DOUBTFUL else " "
+        yield f"{row['concept']:12} {row['chars']:6,} {doubt:5.2f}{mark} {row['rule']:28} {printable(text)}"
 
 
-_SHOWN = ("concept", "rule", "chars", "text")
+_SHOWN = ("concept", "rule", "chars", "doubt", "text")
+
+Line = tuple[tuple[str, str], ...]  # parts of a line, each with its style on a terminal
+
+
+def print_lines(lines: Iterable[Line]) -> None:
+    """Lines in colour on a terminal, and as plain text elsewhere."""
+    if not sys.stdout.isatty():
+        sys.stdout.writelines("".join(text for text, _ in line) + "\n" for line in lines)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for line in lines:
+        console.print(Text.assemble(*line), soft_wrap=True)
+
+
+# ------------------------------------------------------------------ what changed
+_MARKS = {"removed": ("[-", "-]"), "added": ("{+", "+}")}  # as wdiff writes them
+_COLOURS = {"removed": ("\x1b[31;9m", "\x1b[0m"), "added": ("\x1b[32m", "\x1b[0m")}  # red and struck through, green
+_CONTEXT = 8  # words of what is the same that are shown on either side of a change
+
+
+def recleaned_line(item: "Recleaned") -> str:
+    """What became of one stored bundle under the rules of now."""
+    if item.error:
+        return printable(f"problem    {item.error}")
+    if not item.parts:
+        return f"unchanged  {item.id}"
+    facts = [f"+{item.added:,} −{item.removed:,} words"] if "article" in item.parts else []
+    facts += [f"changed: {', '.join(item.fields)}"] if item.fields else []
+    facts += ["ledger"] if "ledger" in item.parts and not facts else []
+    if item.before != item.after:
+        facts.append(f"verdict {item.before} → {item.after}")
+    if item.status == "worse":
+        facts.append("the good one stays the one shown")
+    return f"{item.status:9}  {item.id} → {item.new_id or 'not stored'}  {'; '.join(facts) or 'form of the text'}"
+
+
+def diff_text(diff: "Diff", *, colour: bool) -> str:
+    """What was removed and added, by word, with a little of what stands around it; one line for each line of text."""
+    marks = _COLOURS if colour else _MARKS
+    shown, last = [], len(diff.pieces) - 1
+    for number, piece in enumerate(diff.pieces):
+        if piece.kind == "same":
+            shown.append(_around(printable(piece.text), first=number == 0, last=number == last))
+        else:
+            start, end = marks[piece.kind]
+            text = printable(piece.text)
+            body = text.rstrip()
+            shown.append(f"{start}{body}{end}{text[len(body) :]}")
+    return re.sub(r"\n{2,}", "\n", "".join(shown)).strip("\n")
+
+
+def _around(text: str, *, first: bool, last: bool) -> str:
+    """The ends of an unchanged stretch that touch a change, and … for the rest."""
+    words = list(re.finditer(r"\S+\s*", text))
+    if len(words) <= 2 * _CONTEXT + 1:
+        return text
+    head = "" if first else text[: words[_CONTEXT].start()]
+    tail = "" if last else text[words[-_CONTEXT].start() :]
+    return f"{head}… {tail}" if tail else f"{head}…"
 
 
 class Talk:
-    """What is said on stderr: plain lines; within `with`, on a terminal, a progress bar for more than one URL."""
+    """What is said on stderr: plain lines; within `with`, on a terminal, a progress bar for more than one."""
 
-    def __init__(self, total: int | None = None) -> None:
-        self.total = total  # None: nobody knows yet
+    def __init__(self, total: int | None = None, *, doing: str = "archiving") -> None:
+        self.total, self.doing = total, doing  # total None: nobody knows yet
         self.bar: Progress | None = None
 
     def __enter__(self) -> "Talk":
         if sys.stderr.isatty() and self.total != 1:
             self.bar = _bar()
             self.bar.start()
-            self.row = self.bar.add_task("archiving", total=self.total)
+            self.row = self.bar.add_task(self.doing, total=self.total)
         return self
 
     def __exit__(self, *exc: object) -> None:
         if self.bar:
             self.bar.stop()
 
-    def advance(self, url: str) -> None:
-        """One more URL is done."""
+    def advance(self, what: str) -> None:
+        """One more URL or bundle is done."""
         if self.bar:
-            self.bar.update(self.row, advance=1, description=url[-50:])
+            self.bar.update(self.row, advance=1, description=what[-50:])
 
     def say(self, line: str) -> None:
         """One line for people."""

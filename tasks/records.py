@@ -199,6 +199,8 @@ class Article:
     page_chars: int  # visible characters of the page = kept_chars + sum of the removals' chars
     kept_chars: int
     parser: str = "lxml"  # or "flat" where libxml2 would have cut the page at its depth limit
+    source: str = "page"  # or "data": the page shows no article, the one in its JSON was taken; kept_chars is then 0
+    captions: tuple[str, ...] = ()  # of pictures, in order; in html and markdown, not in text; kept_chars counts them
     flags: tuple[str, ...] = ()  # what of the page its tree does not have: attributes-cut, flattened
 
     @property
@@ -223,10 +225,15 @@ _CJK = re.compile("[\u3040-\ud7af]")  # kana, ideographs, hangul
 # ------------------------------------------------------------------ describe
 @dataclass(frozen=True, slots=True)
 class Sourced(Generic[T]):
-    """A value and where on the page it came from, such as `json-ld:headline` or `meta:og:title`."""
+    """A value and where on the page it came from, such as `json-ld:headline` or `meta:og:title`.
+
+    `rivals` are the other values that the page gives for the same thing, the next best first, at most five, each once
+    with its source and no rivals of its own.
+    """
 
     value: T
     source: str
+    rivals: "tuple[Sourced[T], ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)

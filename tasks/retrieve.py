@@ -13,11 +13,21 @@ from tasks.bundle.read import extract_bundle, member_names, read_member
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.catalog import Broken, find, is_id, stop_at
 from tasks.errors import FixityError, NotFound
+from tasks.lineage import lineage_problems
 from tasks.records import Problem
 from tasks.settings import Settings
 from tasks.store import Store, open_store
 
-__all__ = ["Pulled", "Shown", "fetched", "pull", "read_shown", "verify_target"]
+__all__ = [
+    "Pulled",
+    "Shown",
+    "check_sound",
+    "fetched",
+    "pull",
+    "read_shown",
+    "verify_stored",
+    "verify_target",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +56,26 @@ def pull(
     """
     id_ = find(store, target, at, broken=broken)
     with fetched(store, id_) as path:
-        problems = verify_file(path, manifest=store.read_manifest(id_))
-        if not is_sound(problems):
-            raise FixityError(
-                "; ".join(str(problem) for problem in problems[:3]),
-                where=f"{store.location} {id_}",
-                remedy="Nothing was written. `tearsheet verify` lists every problem; restore the bundle from a copy",
-            )
+        problems = check_sound(verify_stored(store, id_, path), where=f"{store.location} {id_}")
         folder = dest / id_
         return Pulled(id_, folder, tuple(extract_bundle(path, folder, force=force)), problems)
+
+
+def check_sound(problems: tuple[Problem, ...], *, where: str) -> tuple[Problem, ...]:
+    """The notes of a sound bundle; raises FixityError with the first problems of any other."""
+    if not is_sound(problems):
+        raise FixityError(
+            "; ".join(str(problem) for problem in problems[:3]),
+            where=where,
+            remedy="Nothing was written. `tearsheet verify` lists every problem; restore the bundle from a copy",
+        )
+    return problems
+
+
+def verify_stored(store: Store, id_: str, path: Path, *, level: str = "full") -> tuple[Problem, ...]:
+    """Every problem of a stored bundle, its copy at `path`: of the file, of its manifest, of the parent it names."""
+    manifest = store.read_manifest(id_)
+    return (*verify_file(path, level=level, manifest=manifest), *lineage_problems(store, manifest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +128,4 @@ def verify_target(target: str, settings: Settings, level: str) -> tuple[Problem,
     if not is_id(target):
         raise NotFound("no such file", where=target, remedy="Name a WACZ or WARC file, or the id of a stored bundle")
     with open_store(settings.store, settings) as store, fetched(store, target) as path:
-        return verify_file(path, level=level, manifest=store.read_manifest(target))
+        return verify_stored(store, target, path, level=level)

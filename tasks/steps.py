@@ -4,7 +4,8 @@ tracked(settings) is a `Run` for tasks/pipeline.py and tasks/watching.py; everyt
 There are no timeouts here: Prefect cannot interrupt a thread, so each stage keeps to limits of its own (settings).
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,8 +14,10 @@ import httpx
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
+from prefect.futures import PrefectFuture
 from prefect.runtime import deployment
 from prefect.settings import PREFECT_API_URL
+from prefect.task_runners import TaskRunner
 from prefect.tasks import exponential_backoff
 
 from tasks.errors import SettingsError, TransientError
@@ -29,6 +32,7 @@ __all__ = [
     "check_server_answers",
     "code",
     "run_settings",
+    "spread",
     "tracked",
 ]
 
@@ -53,6 +57,7 @@ STEPS = {
     "discover_stage": Step("discover"),
     "plan_stage": Step("plan", retried=True),
     "archive_shard": Step("archive shard", tags=("tearsheet-capture",)),
+    "reclean_shard": Step("reclean shard"),
 }
 
 
@@ -78,6 +83,28 @@ def tracked(settings: Settings) -> Run:
         return result
 
     return run
+
+
+def spread(
+    stage: Callable[..., R],
+    calls: Iterable[tuple[Any, ...]],
+    runner: TaskRunner[Any],
+    *,
+    at_once: int,
+    settings: Settings,
+) -> Iterator[R | BaseException]:
+    """The stage's results for each call's arguments, in order, each run as a task on `runner`; or the error of one.
+
+    Within a flow run. No more than `at_once` calls are handed out: who stops reading stops what has not begun.
+    """
+    task, window = _as_task(STEPS[stage.__name__], settings), deque[PrefectFuture[Any]]()
+    with runner:
+        for call in calls:
+            window.append(runner.submit(task, {"call": _Call(stage, call)}))
+            if len(window) >= at_once:
+                yield window.popleft().result(raise_on_failure=False)
+        while window:
+            yield window.popleft().result(raise_on_failure=False)
 
 
 def _as_task(step: Step, settings: Settings) -> Task[[_Call], Any]:

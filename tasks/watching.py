@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from tasks.capture.decode import read_payload
 from tasks.capture.robots import Robots
-from tasks.catalog import Entry, entries, identity
+from tasks.catalog import Entry, entries, families, identity
 from tasks.errors import CaptureFailed, CaptureTransient, UrlRefused
 from tasks.pipeline import Outcome, Plainly, Run, Tools, archive_pages, capture_stage, host_of
 from tasks.sources import Fetched, Source, discover
@@ -192,14 +192,18 @@ class _Asking:
 
 
 def held_urls(bundles: Iterable[Entry], attempts: int) -> set[str]:
-    """The URLs, as `identity` spells them, of which there is a good bundle, or `attempts` bad ones."""
+    """The URLs, as `identity` spells them, of which there is a good capture, or `attempts` bad ones.
+
+    `bundles` come oldest first; those of one capture count as one, however often it was cleaned anew.
+    """
     good: set[str] = set()
     bad: Counter[str] = Counter()
-    for entry in bundles:
-        if entry.good:
-            good |= entry.pages
+    for family in families(bundles):
+        pages = frozenset[str]().union(*(entry.pages for entry in family))
+        if any(entry.good for entry in family):
+            good |= pages
         else:
-            bad.update(entry.pages)
+            bad.update(pages)
     return good | {url for url, count in bad.items() if count >= attempts}
 
 

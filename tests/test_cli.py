@@ -169,6 +169,97 @@ def test_a_signal_lets_what_is_under_way_finish(sent: signal.Signals, tough: Tou
     assert {path.stem for path in (tmp_path / "store").glob("v1/bundles/*/*/*/*.json")} == ids
 
 
+# ------------------------------------------------------------------ clean anew
+RECLEAN_RULE = '[[rule]]\nid = "gutters"\ntext = "^the copper gutters"\nwhy = "about gutters"\n'
+
+
+def own_rules(folder: Path) -> str:
+    (folder / "rules").mkdir(parents=True)
+    (folder / "rules" / "promo.toml").write_text(RECLEAN_RULE)
+    return str(folder)
+
+
+def test_a_stored_page_is_cleaned_anew_and_found_by_its_url(site: str, tmp_path: Path) -> None:
+    store, config = str(tmp_path / "store"), own_rules(tmp_path / "mine")
+    row = archived(site, tmp_path / "store")
+    same = tearsheet("reclean", row["id"], "--store", store)
+    tried = tearsheet("reclean", "--all", "--store", store, "--config", config, "--dry-run", "--diff")
+    done = tearsheet("reclean", row["id"], "--store", store, "--config", config, "--json", "--diff")
+    found = json.loads(done.stdout)
+
+    assert (same.returncode, same.stdout) == (0, f"unchanged  {row['id']}\n")
+    assert "running without Prefect" in same.stderr
+    assert tried.returncode == 0, tried.stderr
+    assert f"changed    {row['id']} → not stored  +0 −6 words" in tried.stdout
+    assert "[-The copper gutters follow in April.-]" in tried.stdout
+    assert (found["status"], found["created"], found["words_removed"]) == ("changed", True, 6)
+    assert ["removed", "The copper gutters follow in April.\n"] in found["diff"]
+    shown = tearsheet("show", row["url"], "--store", store, "--json")
+    assert json.loads(shown.stdout)["id"] == found["new_id"]
+    listed, every = (tearsheet("list", *more, "--store", store, "--json").stdout for more in ((), ("--all",)))
+    assert [json.loads(line)["id"] for line in listed.splitlines()] == [found["new_id"]]
+    assert {json.loads(line)["id"] for line in every.splitlines()} == {row["id"], found["new_id"]}
+
+
+def test_many_bundles_are_cleaned_in_processes_and_one_bad_one_stops_none(tough: ToughServer, tmp_path: Path) -> None:
+    urls = "\n".join(tough.url(f"/number/{number}") for number in range(25))
+    tearsheet("archive", "-", "--store", str(tmp_path), allow=tough.pair, stdin=urls)
+    wacz = sorted(tmp_path.glob("v1/bundles/*/*/*/*.wacz"))
+    assert len(wacz) == 25
+    wacz[3].write_bytes(wacz[3].read_bytes()[:-1])
+    done = tearsheet("reclean", "--all", "--store", str(tmp_path), "--json", "--workers", "2")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert done.returncode == 1
+    assert "process workers: 2" in done.stderr
+    assert "25 bundles: 24 unchanged, 1 problem" in done.stderr
+    assert [row["id"] for row in rows if row["status"] == "problem"] == [wacz[3].stem]
+    assert {row["id"] for row in rows} == {path.stem for path in wacz}
+
+
+def test_an_interrupted_reclean_says_how_to_go_on(tough: ToughServer, tmp_path: Path) -> None:
+    urls = "\n".join(tough.url(f"/number/{number}") for number in range(60))
+    tearsheet("archive", "-", "--store", str(tmp_path / "s"), allow=tough.pair, stdin=urls)
+    with (tmp_path / "errors").open("w") as errors_file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.cli", "reclean", "--all", "--store", str(tmp_path / "s"), "--workers", "1"],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=errors_file,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout
+        with process.stdout:
+            first = process.stdout.readline()
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process of the group
+            rest = process.stdout.readlines()
+        process.wait(timeout=60)
+    errors = (tmp_path / "errors").read_text()
+
+    assert process.returncode == 1
+    assert "stopped before the rest: the same command does it" in errors
+    assert "Traceback" not in errors
+    assert 0 < len([first, *rest]) < 60
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ((), "name ids, or --all"),
+        (("--all", "20260101000000-0123456789abcdef"), "name ids, or --all"),
+        (("20260101000000-0123456789abcdef", "--host", "a.example"), "name ids, or --all"),
+        (("--all", "--since", "yesterday"), "2026-03-14"),
+        (("--all", "--diff", "--track"), "without Prefect only"),
+    ],
+)
+def test_misuse_of_reclean_is_named(args: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    done = tearsheet("reclean", *args, "--store", str(tmp_path))
+
+    assert done.returncode == 2
+    assert words in " ".join(done.stderr.replace("│", " ").split())
+
+
 # ------------------------------------------------------------------ clean
 def test_clean_prints_a_saved_page() -> None:
     file = str(SITE / "library-roof.html")
@@ -188,7 +279,84 @@ def test_batch_answers_each_line_and_loses_none() -> None:
     assert [row["id"] for row in rows] == [7, None, 8]
     assert "line 2" in rows[1]["error"]
     wanted = "id url title authors published modified site language description text markdown html removed verdict"
-    assert set(rows[0]) == {*wanted.split(), "parse_flags"}
+    assert set(rows[0]) == {*wanted.split(), "removed_by_concept", "parse_flags"}
+
+
+def test_clean_gives_the_sums_and_the_doubt_of_its_removals() -> None:
+    file = str(SITE / "library-roof.html")
+    row = json.loads(tearsheet("clean", file, "--json").stdout)
+    sums: dict[str, int] = {}
+    for removal in row["removed"]:
+        sums[removal["concept"]] = sums.get(removal["concept"], 0) + removal["chars"]
+    listed = tearsheet("clean", file, "--removed").stdout.splitlines()
+
+    assert row["removed_by_concept"] == sums
+    assert list(sums) != []
+    assert [line.split()[2].rstrip("?") for line in listed] == [f"{one['doubt']:.2f}" for one in row["removed"]]
+
+
+# ------------------------------------------------------------------ explain
+def test_explain_prints_the_most_doubtful_first_and_the_totals_last() -> None:
+    done = tearsheet("explain", str(SITE / "library-roof.html"))
+    lines = done.stdout.split("\n\n")[0].splitlines()[::2]
+    doubts = [float(line.split()[0]) for line in lines]
+
+    assert done.returncode == 0, done.stderr
+    assert doubts == sorted(doubts, reverse=True)
+    assert any("- [promo:promo-membership-line] Enjoying this story?" in line for line in lines)
+    assert any("+ For two winters the librarians" in line for line in lines)
+    assert done.stdout.splitlines()[-1].startswith("in all")
+    assert "\x1b" not in done.stdout
+
+
+def test_explain_in_the_order_of_the_page_filters_and_limits() -> None:
+    file = str(SITE / "library-roof.html")
+    text = tearsheet("explain", file, "--order", "page").stdout
+    rows = tearsheet("explain", file, "--fate", "removed", "--concept", "promo", "--limit", "2", "--json")
+    found = [json.loads(line) for line in rows.stdout.splitlines()]
+
+    assert text.index("For two winters") < text.index("Enjoying this story?") < text.index("copper gutters")
+    assert [(row["fate"], row["concept"]) for row in found] == [("removed", "promo")] * 2
+    assert tearsheet("explain", file, "--limit", "0").returncode == 2
+    assert tearsheet("explain", file, "--fate", "lost").returncode == 2
+
+
+def test_explain_reads_stdin_and_writes_a_page_once(tmp_path: Path) -> None:
+    out = tmp_path / "why.html"
+    args = ("explain", "-", "--html", str(out), "--limit", "1")
+    page = (SITE / "library-roof.html").read_text()
+
+    assert tearsheet(*args, stdin=page).returncode == 0
+    assert "<del>Enjoying this story?" in out.read_text(encoding="utf-8")
+    again = tearsheet(*args, stdin=page)
+    assert (again.returncode, "--force" in again.stderr) == (1, True)
+    assert tearsheet(*args, "--force", stdin=page).returncode == 0
+
+
+def test_explain_of_an_id_and_a_url_say_where_the_page_is_from(site: str, tmp_path: Path) -> None:
+    row, url = archived(site, tmp_path), f"http://{site}{PAGE}"
+    of_id = tearsheet("explain", row["id"], "--store", str(tmp_path))
+    of_url = tearsheet("explain", url, "--store", str(tmp_path), "--stored")
+    now = tearsheet("explain", url, "--store", str(tmp_path / "none"), allow=site)
+
+    assert (of_id.returncode, of_url.returncode, now.returncode) == (0, 0, 0)
+    assert of_id.stdout == of_url.stdout == now.stdout
+    assert f"{row['id']}: cleaned with the rules in force now" in of_id.stderr
+    assert "not stored" in now.stderr
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("target", ["no-such-file", "http://127.0.0.1/", "20260101000000-0123456789abcdef"])
+def test_explain_of_what_cannot_be_read_is_one_plain_line(target: str, tmp_path: Path) -> None:
+    done = tearsheet("explain", target, "--store", str(tmp_path / "none"))
+    assert (done.returncode in (1, 2), done.stdout, done.stderr.count("\n")) == (True, "", 1), done.stderr
+
+
+def test_explain_cannot_be_made_to_drive_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "bad.html").write_text("<title>\x1b]0;x\x07</title><p>" + "one &#27;[2J two \u202e three " * 20)
+    done = tearsheet("explain", str(tmp_path / "bad.html"), "--order", "page")
+    assert "\x1b" not in done.stdout
+    assert "\ufffd" in done.stdout
 
 
 # ------------------------------------------------------------------ start-up

@@ -1,8 +1,9 @@
 """README tells all of the commands, settings and rule fields, and its examples work.
 
 Shell blocks (`sh`): every `tearsheet` line must be one that the command line understands. Blocks marked `console` are
-run as well: each `$ ` line in an empty folder, without a network, and must end well; the lines after it are its output,
-where … stands for anything. Python blocks are run on a page and a file of our own.
+run as well: each `$ ` line in a folder that holds the README's example files alone, without a network, and must end
+well; the lines after it are its output, where … stands for anything. Python blocks are run on a page and a file of our
+own.
 """
 
 import os
@@ -20,12 +21,12 @@ import pytest
 import typer
 
 from flows.cli import app
-from tasks.clean.rules import GUARDS, Rule
+from tasks.clean.rules import GUARDS, SAME_AS, Rule
 from tasks.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DERIVED_FIELDS = {"compounds", "pattern"}  # made from selector and text, not written in a rule file
+DERIVED_FIELDS = {"compounds", "pattern", "phrases", "where"}  # made from the others, not written in a rule file
 
 
 # ------------------------------------------------------------------ what there is
@@ -121,7 +122,7 @@ def test_every_setting_is_told_with_its_default():
 
 def test_every_field_and_guard_of_a_rule_is_told():
     names = [item.name for item in fields(Rule) if item.name not in DERIVED_FIELDS]
-    assert untold_words(README, [*names, *GUARDS]) == []
+    assert untold_words(README, [*names, *GUARDS, *SAME_AS]) == []
 
 
 def test_nothing_is_left_to_fill_in():
@@ -138,6 +139,20 @@ def test_shell_examples_are_understood(args):
     assert misuse(args) == ""
 
 
+def example_files() -> dict[str, str]:
+    """Name and text of each block that names a file in its first line: # config/… or <!-- … -->."""
+    found = [re.match(r"(?:# (config/\S+)|<!-- (\S+) -->)$", text.partition("\n")[0]) for text in _files()]
+    return {name[1] or name[2]: text for name, text in zip(found, _files(), strict=True) if name}
+
+
+def _files() -> list[str]:
+    return blocks(README, "(?:toml|html)")
+
+
+def test_the_example_files_are_found():
+    assert list(example_files()) == ["config/rules/promo.toml", "saved.html", "config/sites/courier.example.toml"]
+
+
 def console_examples() -> list[tuple[str, str]]:
     """Command and expected output of each `$ ` line in the console blocks."""
     return [
@@ -149,6 +164,9 @@ def console_examples() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("command", "output"), console_examples())
 def test_console_examples_give_what_they_show(tmp_path, command, output):
+    for name, text in example_files().items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
     ran = subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, env=_quiet(), capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     pattern = re.escape(output.strip()).replace("…", ".*")

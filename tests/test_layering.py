@@ -19,12 +19,19 @@ BASE = ("tasks", "tasks.errors", "tasks.records", "tasks.settings")
 STAGES = ("tasks.capture", "tasks.clean", "tasks.metadata", "tasks.bundle", "tasks.store", "tasks.sources")
 COMPOSED = (
     "tasks.pipeline",
+    "tasks.reading",
     "tasks.catalog",
     "tasks.cleaning",
     "tasks.retrieve",
+    "tasks.ruling",
+    "tasks.explaining",
     "tasks.watching",
     "tasks.demo",
     "tasks.present",
+    "tasks.diff",
+    "tasks.lineage",
+    "tasks.recleaning",
+    "tasks.workers",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))
 AMONG_THEMSELVES = (BASE, COMPOSED)

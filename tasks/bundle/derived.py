@@ -7,15 +7,33 @@ from typing import Any
 
 from tasks.bundle.jsons import json_line, json_page, utf8
 from tasks.bundle.manifest import metadata_fields, removed_chars
-from tasks.records import Article, Capture, Metadata, PageText, Removal, Verdict
+from tasks.records import Article, Capture, Metadata, PageText, Removal, Sourced, Verdict
 
-__all__ = ["METADATA_FORMAT", "article_document", "ledger", "metadata_json"]
+__all__ = ["METADATA_FORMAT", "article_document", "article_files", "ledger", "metadata_json"]
 
 METADATA_FORMAT = "tearsheet-metadata/1"
 UNREADABLE = ("decoded-over-limit", "unknown-coding")  # flags of HTML whose text could not be had
 _REMOVAL = tuple(item.name for item in fields(Removal))
 # The saved article fetches nothing, runs nothing: pictures are links until it is opened in a replay.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def article_files(
+    capture: Capture, page: PageText, verdict: Verdict, article: Article | None, metadata: Metadata
+) -> dict[str, bytes]:
+    """Every file of article/ but provenance.json, in the order of the bundle; without an article metadata.json alone.
+
+    They follow from the capture and from what was read of it: where they are the same, nothing new was found.
+    """
+    files = {}
+    if article:
+        files["article.html"] = article_document(article, metadata, capture.final_url)
+        files["article.md"] = utf8(article.markdown)
+        files["article.txt"] = utf8(article.text)
+    files["metadata.json"] = metadata_json(capture, page, verdict, article, metadata)
+    if article:
+        files["removed.jsonl"] = ledger(article)
+    return files
 
 
 def article_document(article: Article, metadata: Metadata, url: str) -> bytes:
@@ -60,7 +78,7 @@ def metadata_json(
         "charset_source": page.charset_source,
         "decode_flags": list(page.flags),
         "no_article": None if article else _why_not(page),
-        **metadata_fields(metadata),
+        **{name: _with_rivals(item, getattr(metadata, name)) for name, item in metadata_fields(metadata).items()},
         "words": article.words if article else 0,
         "page_chars": article.page_chars if article else 0,
         "kept_chars": article.kept_chars if article else 0,
@@ -68,9 +86,17 @@ def metadata_json(
         "removed": removed,
         "removals": len(article.removals) if article else 0,
         "parser": article.parser if article else None,
+        "source": article.source if article else None,
         "parse_flags": list(article.flags) if article else [],
     }
     return json_page(table)
+
+
+def _with_rivals(item: dict[str, Any] | None, field: Sourced[Any] | None) -> dict[str, Any] | None:
+    """A field as in the manifest, and the values that lost."""
+    if item is None or field is None:
+        return None
+    return item | {"rivals": [{"value": rival.value, "source": rival.source} for rival in field.rivals]}
 
 
 def _why_not(page: PageText) -> str:

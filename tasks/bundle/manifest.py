@@ -10,11 +10,25 @@ from tasks.bundle.jsons import json_line
 from tasks.errors import FormatError
 from tasks.records import BUNDLE_ID, Article, Capture, Digest, Metadata, PageText, Sourced, Verdict, VerdictKind
 
-__all__ = ["FORMAT", "Manifest", "Member", "metadata_fields", "read_manifest", "removed_chars", "write_manifest"]
+__all__ = [
+    "FORMAT",
+    "LINEAGE",
+    "Lineage",
+    "Link",
+    "Manifest",
+    "Member",
+    "metadata_fields",
+    "read_lineage",
+    "read_manifest",
+    "removed_chars",
+    "write_manifest",
+]
 
 FORMAT = "tearsheet-manifest/1"
 MAX_BYTES = 256 << 20  # of a manifest that is read
-SOURCED = tuple(item.name for item in fields(Metadata))  # each {"value", "source"} or null
+LINEAGE = ("parent", "root", "generation")  # fields that only a derived bundle has
+# Each {"value", "source"} or null; in metadata.json with "rivals" too.
+SOURCED = tuple(item.name for item in fields(Metadata))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +37,23 @@ class Member:
 
     sha256: Digest
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Another bundle, named so that it cannot be mistaken."""
+
+    id: str
+    sha256: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where a derived bundle comes from."""
+
+    parent: Link  # whose capture was cleaned again
+    root: Link  # the bundle that the capture itself made
+    generation: int  # 1 for a child of the root
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +78,7 @@ class Manifest:
     members: Mapping[str, Member]
     software: str
     rules: str
+    lineage: Lineage | None = None  # None: the bundle that the capture itself made
 
 
 def write_manifest(
@@ -88,6 +120,7 @@ def write_manifest(
                 "members": {path: {"sha256": member.sha256, "bytes": member.bytes} for path, member in members.items()},
                 "software": str(provenance.get("software", "")),
                 "rules": str(provenance.get("rules", "")),
+                **{name: provenance[name] for name in LINEAGE if name in provenance},
             }
         )
         + b"\n"
@@ -132,7 +165,29 @@ def read_manifest(data: bytes) -> Manifest:
     values["removed"] = {concept: _number(removed, concept) for concept in removed}
     members = _mapping(table, "members")
     values["members"] = {path: _member(members, path) for path in members}
+    values["lineage"] = read_lineage(table, values["id"])
     return Manifest(**values)
+
+
+def read_lineage(table: Mapping[str, Any], bundle_id: str) -> Lineage | None:
+    """The lineage in a manifest or provenance of the bundle `bundle_id`; None where it has none. FormatError names
+    the field that is wrong: an id that is no capture of the same second, a digest that is not the id's."""
+    if not any(table.get(name) is not None for name in LINEAGE):
+        return None
+    parent, root = (_link(table, name, bundle_id) for name in ("parent", "root"))
+    generation = _number(table, "generation")
+    if generation < 1 or (generation == 1) != (parent == root):
+        raise _broken("generation", "does not fit parent and root")
+    return Lineage(parent, root, generation)
+
+
+def _link(table: Mapping[str, Any], name: str, bundle_id: str) -> Link:
+    item = _mapping(table, name)
+    link = Link(_string(item, "id", BUNDLE_ID), Digest(_string(item, "sha256", _DIGEST)))
+    stamp, _, start = link.id.partition("-")
+    if stamp != bundle_id[:14] or link.id == bundle_id or not link.sha256.startswith(f"sha256:{start}"):
+        raise _broken(name, "not another bundle of the same capture")
+    return link
 
 
 def _table(data: bytes) -> dict[str, Any]:

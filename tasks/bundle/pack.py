@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from tasks.bundle.cdxj import Row, index_members
-from tasks.bundle.derived import article_document, ledger, metadata_json
+from tasks.bundle.derived import article_files
 from tasks.bundle.jsons import json_line, json_page, utf8
 from tasks.bundle.manifest import Member, write_manifest
-from tasks.bundle.wacz import DEFLATED, Entry, WaczWriter
+from tasks.bundle.original import Original, read_data
+from tasks.bundle.wacz import DEFLATED, Entry, Sink, WaczWriter
 from tasks.bundle.warc import CONFORMS_TO, Block, WarcFile, warc_date, write_exchanges
-from tasks.errors import DiskFull
+from tasks.errors import DiskFull, FixityError
 from tasks.records import Article, Bundle, Capture, Digest, Metadata, PageText, Verdict, digest_of
 
 __all__ = ["FORMAT", "pack_bundle"]
@@ -41,6 +42,7 @@ class _Contents:
     article: Article | None
     metadata: Metadata
     provenance: Mapping[str, Any]
+    original: Original | None = None  # of a derived bundle: what is taken over as it is
     page_record: str = ""  # id of the page's response
     rows: list[Row] = field(default_factory=list)
 
@@ -66,12 +68,14 @@ def pack_bundle(
     article: Article | None,
     metadata: Metadata,
     provenance: Mapping[str, Any],
+    original: Original | None = None,
 ) -> Bundle:
     """The bundle as `<id>.wacz` in `folder`, with its manifest in memory.
 
-    `provenance` is JSON and may not change from run to run. Raises DiskFull; a half-written file does not stay.
+    `provenance` is JSON and may not change from run to run; that of a derived bundle names its parent, and `original`
+    is the parent's capture, whose WARC goes over byte for byte. Raises DiskFull; a half-written file does not stay.
     """
-    contents = _Contents(capture, page, verdict, article, metadata, provenance)
+    contents = _Contents(capture, page, verdict, article, metadata, provenance, original)
     with _temporary(folder) as (file, temporary):
         entries = _write_members(file, contents)
         sha256, size = _hash_file(file)
@@ -130,24 +134,21 @@ def _write_members(file: IO[bytes], contents: _Contents) -> list[Entry]:
     """All members, in their order."""
     capture, article = contents.capture, contents.article
     wacz = WaczWriter(file, capture.started_at)
-    document = article_document(article, contents.metadata, capture.final_url) if article else b""
+    files = article_files(capture, contents.page, contents.verdict, article, contents.metadata)
     with wacz.stored(f"archive/{DATA}") as sink:
-        _write_data(WarcFile(sink, DATA, seed=contents.seed), contents)
+        if contents.original:
+            _copy_data(sink, contents, contents.original)
+        else:
+            _write_data(WarcFile(sink, DATA, seed=contents.seed), contents)
     if article:
         with wacz.stored(f"archive/{DERIVED}") as sink:
-            _write_derived(WarcFile(sink, DERIVED, seed=contents.seed), contents, document)
+            _write_derived(WarcFile(sink, DERIVED, seed=contents.seed), contents, files["article.html"])
     index, idx = index_members(contents.rows)
     wacz.add("indexes/index.cdx.gz", index)
     wacz.add("indexes/index.idx", idx, deflate=True)
     wacz.add("pages/pages.jsonl", _pages(contents), deflate=True)
-    if article:
-        wacz.add("article/article.html", document, deflate=True)
-        wacz.add("article/article.md", utf8(article.markdown), deflate=True)
-        wacz.add("article/article.txt", contents.text, deflate=True)
-    described = metadata_json(capture, contents.page, contents.verdict, article, contents.metadata)
-    wacz.add("article/metadata.json", described, deflate=True)
-    if article:
-        wacz.add("article/removed.jsonl", ledger(article), deflate=True)
+    for name, data in files.items():
+        wacz.add(f"article/{name}", data, deflate=True)
     wacz.add("article/provenance.json", _provenance(contents), deflate=True)
     package = _datapackage(contents, wacz.entries)
     wacz.add("datapackage.json", package)
@@ -171,6 +172,21 @@ def _write_data(warc: WarcFile, contents: _Contents) -> None:
     for record_id, row in write_exchanges(warc, capture, about_page):
         contents.page_record = record_id
         contents.rows.append(row)
+
+
+def _copy_data(sink: Sink, contents: _Contents, original: Original) -> None:
+    """The parent's WARC, never serialised anew, with its index rows."""
+    for piece in read_data(original.bundle):
+        sink.write(piece)
+    found = f"sha256:{sink.sha256.hexdigest()}"
+    if found != original.data_sha256:
+        raise FixityError(
+            f"the WARC is {found}, its datapackage.json says {original.data_sha256}",
+            where=original.bundle.name,
+            remedy="`tearsheet verify` lists every problem",
+        )
+    contents.page_record = original.page_record
+    contents.rows.extend(original.rows)
 
 
 def _write_derived(warc: WarcFile, contents: _Contents, document: bytes) -> None:

@@ -9,13 +9,13 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
 from tasks.errors import DiskFull, FormatError, NotFound, WouldOverwrite
 
-__all__ = ["extract_bundle", "member_names", "read_member"]
+__all__ = ["extract_bundle", "member_names", "read_member", "read_members"]
 
 MAX_MEMBER = 256 << 20  # bytes of one member that is read into memory
 _SAFE = re.compile(r"(?!\.)[A-Za-z0-9._-]+(/(?!\.)[A-Za-z0-9._-]+){0,2}")  # no drive, no "..", no backslash
@@ -35,6 +35,14 @@ def read_member(path: Path, name: str) -> bytes:
         if name not in _listed(bundle, path):
             raise NotFound(f"no member {name}", where=path.name, remedy="`tearsheet verify` lists what is wrong")
         return _read(bundle, name, path)
+
+
+def read_members(path: Path, names: Iterable[str]) -> dict[str, bytes]:
+    """The data of those of `names` that are listed, and datapackage.json."""
+    with _opened(path) as bundle:
+        listed = _listed(bundle, path)
+        wanted = [*(name for name in names if name in listed), "datapackage.json"]
+        return {name: _read(bundle, name, path) for name in wanted}
 
 
 def extract_bundle(path: Path, dest: Path, *, force: bool = False) -> tuple[Path, ...]:

@@ -32,6 +32,8 @@ CODES: dict[str, Code] = {
     "file-digest": Code("the file's sha256 is not the one expected of it"),
     "too-many-problems": Code("more problems than are listed; the rest was not recorded"),
     "manifest-mismatch": Code("the manifest beside the bundle is none, or says something else than the bundle"),
+    "parent-missing": Code("the bundle that this one was derived from is not in the store", "note", "note"),
+    "parent-mismatch": Code("the bundle that this one names as its parent or root is another, or of another capture"),
     # ---- zip storage
     "zip-broken": Code("the zip's directory cannot be read"),
     "zip-header": Code("a member's local header contradicts the directory"),

@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from tasks.bundle.manifest import read_lineage
 from tasks.bundle.verify_codes import Findings
 from tasks.bundle.verify_digest import matches, parse_digest
 from tasks.bundle.verify_package import PACKAGE, read_json
 from tasks.bundle.verify_warc import Record
 from tasks.bundle.verify_zip import Zip, member_lines, read_small
+from tasks.errors import FormatError
 from tasks.records import count_words
 
 __all__ = ["Derived", "check_derived"]
@@ -56,6 +58,7 @@ def check_derived(
         _check_counts(file, archive, metadata, findings)
     if provenance is not None:
         _check_origin(provenance, metadata, kept, findings)
+        _check_lineage(provenance, metadata, findings)
     _check_notes(kept, findings)
 
 
@@ -162,12 +165,36 @@ def _check_ledger(
         if type(chars) is not int or not isinstance(text, str) or parse_digest(str(line.get("digest"))) is None:
             findings.add("derived-broken", f"{place}:{number}", "chars, text and digest", line)
             continue
+        if not _fits(line):
+            findings.add("derived-broken", f"{place}:{number}", "score, doubt and leading as FORMAT.md has them", line)
         # White space is not counted, so that the folded text has as many characters as the nodes it came from.
         _expect(findings, f"{place}:{number}", "chars", sum(map(len, text.split())), chars)
         concepts[str(line.get("concept"))] = concepts.get(str(line.get("concept")), 0) + chars
     _expect(findings, place, "removals", metadata.get("removals"), len(lines))
     _expect(findings, place, "removed_chars", metadata.get("removed_chars"), sum(concepts.values()))
     _expect(findings, place, "removed", metadata.get("removed"), dict(sorted(concepts.items())))
+
+
+def _fits(line: Mapping[str, Any]) -> bool:
+    """Whether score and doubt are shares and the leading features pairs; early bundles have no doubt."""
+    score, doubt, leading = line.get("score"), line.get("doubt", 0.0), line.get("leading", [])
+    return (
+        (score is None or _is_share(score))
+        and _is_share(doubt)
+        and isinstance(leading, list)
+        and all(
+            isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and _is_number(pair[1])
+            for pair in leading
+        )
+    )
+
+
+def _is_share(value: object) -> bool:
+    return _is_number(value) and 0 <= value <= 1  # type: ignore[operator] # a number
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _expect(findings: Findings, place: str, name: str, expected: object, found: object) -> None:
@@ -201,6 +228,15 @@ def _check_origin(
             findings.add("derived-mismatch", place, f"{name} {expected}", found)
     if matches(str(origin.get("payload")), record.payload) is False:
         findings.add("derived-mismatch", place, "the digest of the page's payload", origin.get("payload"))
+
+
+def _check_lineage(provenance: Mapping[str, Any], metadata: Mapping[str, Any] | None, findings: Findings) -> None:
+    """Parent and root of a derived bundle are others of the same capture; whether they are so only a store can tell."""
+    captured_at = str((metadata or {}).get("captured_at", ""))[:19]
+    try:
+        read_lineage(provenance, "".join(filter(str.isdigit, captured_at)) + "-")
+    except FormatError as error:
+        findings.add("derived-mismatch", "article/provenance.json", "parent and root of this capture", error.what)
 
 
 def _check_notes(kept: Derived, findings: Findings) -> None:

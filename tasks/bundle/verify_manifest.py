@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from tasks.bundle.manifest import FORMAT, SOURCED, read_manifest
+from tasks.bundle.manifest import FORMAT, LINEAGE, SOURCED, read_manifest
 from tasks.bundle.verify_codes import Findings
 from tasks.bundle.verify_package import CHAIN, PACKAGE, Package, read_json
 from tasks.bundle.verify_zip import Zip, read_small
@@ -66,13 +66,19 @@ def _rebuilt(file: BinaryIO, archive: Zip, package: Package) -> dict[str, Any]:
         "sha256": sha256,
         "bytes": archive.size,
         "captured_at": captured_at,
-        **{name: described[name] for name in _DESCRIBED},
+        **{name: _without_rivals(described[name]) if name in SOURCED else described[name] for name in _DESCRIBED},
         "text": text.decode("utf-8"),
         "text_sha256": digest_of(text),
         "members": {path: {"sha256": digests.get(path), "bytes": member.size} for path, member in members.items()},
         "software": made.get("software", ""),
         "rules": made.get("rules", ""),
+        **{name: made.get(name) for name in LINEAGE},
     }
+
+
+def _without_rivals(field: Any) -> Any:
+    """A described field as the manifest has it."""
+    return {name: value for name, value in field.items() if name != "rivals"} if isinstance(field, dict) else field
 
 
 def _object(data: bytes) -> Mapping[str, Any]:

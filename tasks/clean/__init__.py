@@ -5,6 +5,7 @@ parse_tree gives the page's tree once; load_rules the rules in force; clean_page
 
 from tasks.clean.article import clean_page
 from tasks.clean.parse import Tree, parse_tree
-from tasks.clean.rules import RuleSet, load_rules
+from tasks.clean.rule_files import load_rules
+from tasks.clean.rules import RuleSet
 
 __all__ = ["RuleSet", "Tree", "clean_page", "load_rules", "parse_tree"]

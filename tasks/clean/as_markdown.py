@@ -1,4 +1,8 @@
-"""The article as Markdown (CommonMark with tables): what is text stays text, what is structure becomes syntax."""
+"""The article as Markdown (CommonMark with tables): what is text stays text, what is structure becomes syntax.
+
+A Markdown reader shows the words of the plain text, plus captions, which are emphasised paragraphs, and the names of
+embedded frames, which are links with the title "embedded".
+"""
 
 import re
 from collections.abc import Iterator
@@ -7,198 +11,345 @@ from typing import Final
 
 from bs4.element import NavigableString, PageElement, Tag
 
-from tasks.clean.embeds import embed_name
 from tasks.clean.links import Links
-from tasks.clean.spaces import folded
-from tasks.clean.tags import BLOCK_TAGS
+from tasks.clean.markdown_line import BREAK, Edge, Mark, Piece, Ready, escape, line_of
+from tasks.clean.maths import has_tex
+from tasks.clean.soup import Kept
+from tasks.clean.tags import BLOCK_TAGS, code_language, names
 
 __all__ = ["as_markdown"]
 
 _HEADINGS: Final = {f"h{level}": "#" * level + " " for level in range(1, 7)}
-_MARKS: Final = {"strong": "**", "b": "**", "em": "*", "i": "*", "del": "~~", "s": "~~"}
-_ESCAPED: Final = str.maketrans({char: "\\" + char for char in "\\`*_[]<>"})
-_LINE_START: Final = re.compile(r"^(#{1,6}(?= )|[+-](?= )|[=-]+$)", re.MULTILINE)
-_NUMBER_START: Final = re.compile(r"^(\d+)(?=[.)] )", re.MULTILINE)  # digits take no backslash, what follows them does
-_BREAK: Final = "\0"  # a <br>; pages hold no NUL, see parse.py
-_PREFIXED: Final = frozenset({"blockquote", "li", "dd"})
+_SIGNS: Final = {"strong": "**", "b": "**", "em": "*", "i": "*", "del": "~~", "s": "~~", "strike": "~~"}
+_SIGNS.update(dict.fromkeys(["code", "kbd", "samp", "tt", "annotation"], "`"))
+_STRONG_LINES: Final = frozenset({"dt", "summary"})
+_ONE_LINE: Final = frozenset([*_HEADINGS, *_STRONG_LINES])
+_PREFIXED: Final = frozenset({"blockquote", "li"})
+_LISTS: Final = frozenset({"ul", "ol", "menu"})
+_ROWS: Final = frozenset({"table", "tbody", "thead", "tfoot"})
 _DEEPEST: Final = 12  # prefixes beyond are left out: 2,000 nested quotes must not become 2,000 marks a line
+_LAID_OUT: Final = names(
+    "table pre blockquote figure h1 h2 h3 h4 h5 h6"
+)  # a table with these in it is no table of data
+_ENTITY: Final = re.compile(r"&(?=#?\w+;)")
+_IN_TARGET: Final = str.maketrans({" ": "%20", "(": "%28", ")": "%29", "<": "%3C", ">": "%3E", "\\": "%5C"})
+
+
+_CAPTION: Final = "caption"  # target of a mark that makes a paragraph of its own
 
 
 @dataclass(slots=True)
-class _Frame:
-    """An open tag: its blocks so far and the line under way."""
+class _Row:
+    """The cells of a row, among the blocks of a table under way, and over how many rows each goes."""
+
+    cells: list[str] = field(default_factory=list)
+    spans: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Block:
+    """An open block-level tag and the blocks in it so far."""
 
     name: str
-    children: Iterator[PageElement]
     tag: Tag | None = None
-    blocks: list[str] = field(default_factory=list)
-    line: list[str] = field(default_factory=list)
-    rows: list[list[str]] = field(default_factory=list)  # of a table
+    blocks: list[str | _Row] = field(default_factory=list)
     number: int = 0  # of the last item of a list
+    items: int = 0  # how many of the blocks are items
     deep: int = 0  # open prefixes
     verbatim: bool = False  # inside <pre>
+    flat: bool = False  # inside a heading or a cell: everything on one line
+    is_cell: bool = False  # a cell or a row of a table of data
+    laid_out: bool = False  # inside a table that is none
+    row: _Row | None = None  # of a <tr>
+    has_rows: bool = False
+    last_list: tuple[int, str] = (-1, "")  # number of blocks after the last list, and its mark
 
 
-def as_markdown(soup: Tag, links: Links) -> str:
+def as_markdown(kept: Kept, links: Links) -> str:
     """What is left in the soup."""
-    top = _Frame("", iter(soup.contents))
-    stack = [top]
-    while True:
-        frame = stack[-1]
-        child = next(frame.children, None)
-        if child is None:
-            if frame.name in BLOCK_TAGS or frame.blocks or not frame.name:
-                _flush(frame)
-            stack.pop()
-            if not stack:
-                return "\n\n".join(frame.blocks)
-            _leave(frame, stack[-1], links)
-        elif isinstance(child, Tag):
-            _enter(child, frame, stack, links)
-        elif isinstance(child, NavigableString):
-            frame.line.append(child if frame.verbatim or frame.name == "code" else child.translate(_ESCAPED))
+    return _Writer(kept, links).write()
 
 
-def _enter(child: Tag, frame: _Frame, stack: list[_Frame], links: Links) -> None:
-    name = child.name
-    if name == "br":
-        frame.line.append("\n" if frame.verbatim else _BREAK)
-    elif name == "img":
-        frame.line.append(_picture(child, links))
-    elif name == "iframe":
-        address = links.frame({key: str(value) for key, value in child.attrs.items()})
-        if shown := embed_name(address):
-            _flush(frame)
-            frame.blocks.append(f"[{shown}]({_target(address)})")
-    elif name == "hr":
-        _flush(frame)
-        frame.blocks.append("---")
-    else:
-        if name in BLOCK_TAGS:
-            _flush(frame)
-        opened = _Frame(name, iter(child.contents), child, deep=frame.deep + (name in _PREFIXED))
-        opened.verbatim = frame.verbatim or name == "pre"
+class _Writer:
+    """Goes through the soup with a stack of its own: any depth."""
+
+    def __init__(self, kept: Kept, links: Links) -> None:
+        self.kept, self.links = kept, links
+        self.line: list[Piece] = []  # the line under way
+        self.marks: list[Mark] = []  # open in it
+        self.top = _Block("")
+        self.open = [self.top]
+        # Open tags: children to come, the block or the mark that it opened.
+        self.stack: list[tuple[Iterator[PageElement], _Block | None, Mark | None]] = []
+
+    def write(self) -> str:
+        """The whole text."""
+        stack, push = self.stack, self.line.append
+        stack.append((iter(self.kept.soup.contents), None, None))
+        while stack:
+            children, block, mark = stack[-1]
+            for child in children:
+                if isinstance(child, Tag):
+                    if self._enter(child):
+                        break
+                elif isinstance(child, NavigableString):
+                    push(child)
+            else:
+                stack.pop()
+                if mark:
+                    self._close(mark)
+                if block:
+                    self._leave(block)
+        self._flush()
+        return "\n\n".join(_strings(self.top))
+
+    def _enter(self, tag: Tag) -> bool:
+        """Whether there is something in it to go through."""
+        name = tag.name
+        if name in BLOCK_TAGS and name != "hr":
+            if self.line:
+                self._flush()
+            block = self._block(tag)
+            self.open.append(block)
+            mark = None
+            if self.kept.captions and self.kept.is_caption(tag):
+                mark = self._mark("*", _CAPTION)
+            elif name in _STRONG_LINES:
+                mark = self._mark("**")
+            self.stack.append((iter(tag.contents), block, mark))
+            return True
+        if name == "br":
+            self.line.append(BREAK)
+        elif name == "img":
+            if picture := self._picture(tag):
+                self.line.append(Ready(picture))
+        elif name == "iframe":
+            self._frame(tag)
+        elif name == "hr":
+            self._flush()
+            self.open[-1].blocks += ["***"] if self._is_free() else []
+        elif name == "math" and tag.get("display") == "block" and has_tex(tag) and self._is_free():
+            self._flush()
+            self.open[-1].blocks += _fenced([tag.get_text()], "math")
+        else:
+            self.stack.append((iter(tag.contents), None, self._inline(tag)))
+            return True
+        return False
+
+    def _block(self, tag: Tag) -> _Block:
+        outer, name = self.open[-1], tag.name
+        block = _Block(name, tag, deep=outer.deep + (name in _PREFIXED))
+        block.is_cell = _is_cell(name, outer)
+        block.flat = outer.flat or name in _ONE_LINE or block.is_cell
+        block.verbatim = not block.flat and (outer.verbatim or name == "pre")
+        block.laid_out = _is_laid_out(tag) if name == "table" else outer.laid_out
         if name == "ol":
-            start = str(child.get("start", "1"))
-            opened.number = int(start) - 1 if start.isdigit() and len(start) < 10 else 0
-        stack.append(opened)
+            start = str(tag.get("start", "1"))
+            block.number = int(start) - 1 if start.isascii() and start.isdigit() and len(start) < 10 else 0
+        return block
+
+    def _is_free(self) -> bool:
+        """Whether a block may stand here."""
+        return not (self.open[-1].flat or self.open[-1].verbatim)
+
+    def _inline(self, tag: Tag) -> Mark | None:
+        if self.kept.captions and self.kept.is_caption(tag):
+            self._flush()
+            return self._mark("*", _CAPTION)
+        if tag.name == "a":
+            address = self.links.absolute(str(tag.get("href") or ""))
+            return self._mark("[", _target(address)) if address else None
+        sign = _SIGNS.get(tag.name)
+        return self._mark(sign) if sign else None
+
+    def _mark(self, sign: str, target: str = "") -> Mark:
+        mark = Mark(sign, target)
+        self.marks.append(mark)
+        self.line.append(Edge(mark, opens=True))
+        return mark
+
+    def _close(self, mark: Mark) -> None:
+        # A line that ended inside the mark began again with another of its kind: the innermost is meant.
+        self.line.append(Edge(self.marks.pop(), opens=False))
+        if mark.target == _CAPTION:
+            self._flush()
+
+    def _flush(self) -> None:
+        """The line under way becomes a block; marks that are open go on in the next."""
+        block = self.open[-1]
+        pieces = self.line[:]
+        self.line.clear()
+        if self.marks:
+            pieces += [Edge(mark, opens=False) for mark in reversed(self.marks)]
+            self.marks = [Mark(mark.sign, mark.target) for mark in self.marks]
+            self.line += [Edge(mark, opens=True) for mark in self.marks]
+        if block.verbatim:
+            block.blocks.append(
+                "".join(piece for piece in pieces if isinstance(piece, NavigableString) or piece is BREAK)
+            )
+        elif rows := line_of(pieces, rows=not block.flat):
+            block.blocks.append(("<br>" if block.flat else "  \n").join(rows))
+
+    def _leave(self, block: _Block) -> None:
+        """Hand the blocks of a closed tag to the one around it, in the tag's syntax."""
+        if self.line:
+            self._flush()
+        self.open.pop()
+        outer, name = self.open[-1], block.name
+        if name in _ROWS and outer.name in _ROWS:
+            outer.blocks += block.blocks
+            outer.has_rows = outer.has_rows or block.has_rows
+        elif block.is_cell:
+            self._cell(block, outer)
+        elif blocks := _strings(block):
+            self._hand_over(block, blocks, outer)
+
+    def _cell(self, block: _Block, outer: _Block) -> None:
+        """A row, or a cell of one, also where it is empty: what follows must stay in its column."""
+        if block.name == "tr":
+            outer.blocks.append(block.row or _Row())
+            outer.has_rows = True
+            return
+        row = outer.row = outer.row or _Row()
+        wide = _number(block.tag, "colspan")
+        row.cells += ["<br>".join(_strings(block)).replace("|", "\\|"), *[""] * (wide - 1)]
+        row.spans += [_number(block.tag, "rowspan")] * wide
+
+    def _hand_over(self, block: _Block, blocks: list[str], outer: _Block) -> None:
+        name = block.name
+        if outer.flat:
+            outer.blocks += blocks
+        elif name in _HEADINGS:
+            outer.blocks.append(_HEADINGS[name] + _heading(blocks))
+        elif name == "pre" and not outer.verbatim:
+            outer.blocks += _fenced(blocks, _language(block.tag))
+        elif name in _STRONG_LINES:
+            outer.blocks.append(" ".join(blocks).replace("<br>", " "))
+        elif name == "blockquote" and block.deep <= _DEEPEST:
+            outer.blocks.append(_prefixed("\n\n".join(blocks), "> ", "> "))
+        elif name == "li" and block.deep <= _DEEPEST:
+            _item(blocks, outer)
+        elif name in _LISTS and block.items:
+            _list(block, blocks, outer)
+        else:
+            outer.blocks += blocks
+
+    def _picture(self, tag: Tag) -> str:
+        address = self.links.picture(tag.attrs)
+        alt = escape(" ".join(str(tag.get("alt") or "").split()))
+        return f"![{alt}]({_target(address)})" if address else ""
+
+    def _frame(self, tag: Tag) -> None:
+        address, name = self.links.frame(tag.attrs)
+        if name and not any(mark.sign == "[" for mark in self.marks):  # links hold no links
+            self.line.append(Ready(f'[{escape(name)}]({_target(address)} "embedded")'))
 
 
-def _flush(frame: _Frame) -> None:
-    """The line under way becomes a block."""
-    if not frame.line:
-        return
-    text = "".join(frame.line)
-    frame.line.clear()
-    if frame.verbatim:
-        frame.blocks.append(text)
-        return
-    rows = [row for part in text.split(_BREAK) if (row := folded(part))]
-    if rows:
-        text = "  \n".join(rows)
-        frame.blocks.append(_plain(text) if frame.name not in _HEADINGS else " ".join(rows))
+def _is_cell(name: str, outer: _Block) -> bool:
+    """Whether a tag in `outer` is a row or a cell of a table of data; elsewhere these tags mean nothing."""
+    if name == "tr":
+        return outer.name in _ROWS and not outer.laid_out and not outer.flat
+    return name in ("td", "th") and outer.is_cell
 
 
-def _plain(text: str) -> str:
-    """Lines that would start a heading, a list or a rule, kept from it."""
-    return _NUMBER_START.sub(r"\1\\", _LINE_START.sub(r"\\\1", text))
+def _strings(block: _Block) -> list[str]:
+    """The blocks, rows made tables."""
+    if not block.has_rows:
+        return block.blocks  # type: ignore[return-value]
+    found: list[str] = []
+    rows: list[_Row] = []
+    for one in block.blocks:
+        if isinstance(one, _Row):
+            rows.append(one)
+        else:
+            found += [*_table(rows), one]
+            rows = []
+    return found + _table(rows)
 
 
-def _leave(frame: _Frame, parent: _Frame, links: Links) -> None:
-    """Hand the blocks of a closed tag to its parent, in the tag's syntax."""
-    name, blocks = frame.name, frame.blocks
-    if name not in BLOCK_TAGS:
-        _leave_inline(frame, parent, links)
-    elif name in _HEADINGS:
-        parent.blocks += [_HEADINGS[name] + block for block in blocks]
-    elif name == "pre":
-        parent.blocks += _fenced(blocks)
-    elif name == "dd" and blocks and parent.name == "dl" and parent.blocks:
-        parent.blocks[-1] += "\n" + _prefixed("\n\n".join(blocks), ":   ", "    ")
-    elif name == "blockquote" and frame.deep <= _DEEPEST:
-        parent.blocks += [_prefixed("\n\n".join(blocks), "> ", "> ")] if blocks else []
-    elif name == "li" and frame.deep <= _DEEPEST:
-        parent.number += 1
-        mark = f"{parent.number}. " if parent.name == "ol" else "- "
-        parent.blocks += [_prefixed(_item(blocks), mark, " " * len(mark))] if blocks else []
-    elif name in ("ul", "ol", "menu"):
-        parent.blocks += ["\n".join(blocks)] if blocks else []
-    elif name in ("td", "th"):
-        parent.blocks.append(" ".join(" ".join(blocks).replace("\n", " ").replace("|", "\\|").split()))
-    elif name == "tr":
-        parent.rows.append(blocks)
-    elif name in ("tbody", "thead", "tfoot"):
-        parent.rows += frame.rows
-        parent.blocks += blocks
-    elif name == "table":
-        parent.blocks += blocks + _table(frame.rows)
-    else:
-        parent.blocks += blocks
+def _table(rows: list[_Row]) -> list[str]:
+    """A table; the first row is its head, whatever the page calls it: Markdown knows no table without."""
+    grid, above = [], list[int]()  # rows that the cells of each column still go down
+    for row in rows:
+        cells, spans = iter(row.cells), iter(row.spans)
+        filled: list[str] = []
+        down: list[int] = []
+        while (cell := next(cells, None)) is not None:
+            while len(filled) < len(above) and above[len(filled)] > 1:
+                down.append(above[len(filled)] - 1)
+                filled.append("")
+            filled.append(cell)
+            down.append(next(spans))
+        grid.append(filled)
+        above = down
+    if not any(cell for row in grid for cell in row):
+        return []
+    width = max(map(len, grid))
+    lines = ["| " + " | ".join(row + [""] * (width - len(row))) + " |" for row in grid]
+    return ["\n".join([lines[0], "|" + " --- |" * width, *lines[1:]])]
 
 
-def _leave_inline(frame: _Frame, parent: _Frame, links: Links) -> None:
-    """Marks around the words of an inline tag; where blocks stand in it, they go on without marks."""
-    if frame.blocks:
-        _flush(parent)
-        parent.blocks += frame.blocks
-        return
-    text = "".join(frame.line)
-    words = text.strip()
-    if not words or frame.tag is None or frame.verbatim:
-        parent.line.append(text)
-        return
-    before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
-    parent.line.append(f"{before}{_marked(frame.tag, words, links)}{after}")
+def _number(tag: Tag | None, name: str) -> int:
+    """A span as the page gives it: 1 to 99, more is no table any more."""
+    value = str(tag.get(name) or "") if tag is not None else ""
+    return min(max(int(value), 1), 99) if value.isascii() and value.isdigit() and len(value) < 6 else 1
 
 
-def _marked(tag: Tag, words: str, links: Links) -> str:
-    if tag.name == "a":
-        address = links.absolute(str(tag.get("href") or ""))
-        return f"[{words}]({_target(address)})" if address else words
-    if tag.name == "code":
-        fence = "``" if "`" in words else "`"
-        return f"{fence}{words}{fence}"
-    mark = _MARKS.get(tag.name, "") if _BREAK not in words else ""
-    return f"{mark}{words}{mark}"
+def _is_laid_out(table: Tag) -> bool:
+    """Whether a table only places things: it holds what no cell can, or has one column."""
+    if table.find(_LAID_OUT) is not None:
+        return True
+    return max((len(row.find_all(["td", "th"])) for row in table.find_all("tr")), default=0) < 2
 
 
-def _picture(tag: Tag, links: Links) -> str:
-    attributes = {name: value if isinstance(value, str) else " ".join(value) for name, value in tag.attrs.items()}
-    address = links.picture(attributes)
-    alt = " ".join(attributes.get("alt", "").split()).translate(_ESCAPED)
-    return f"![{alt}]({_target(address)})" if address else ""
+def _heading(blocks: list[str]) -> str:
+    text = " ".join(blocks).replace("<br>", " ")
+    return re.sub(r"(#+)$", r"\\\1", text)  # else the last signs would close the heading
 
 
-def _target(address: str) -> str:
-    return address.replace(" ", "%20").replace("(", "%28").replace(")", "%29").replace("<", "%3C").replace(">", "%3E")
+def _item(blocks: list[str], outer: _Block) -> None:
+    """An item: a list in it follows its line without an empty one, where Markdown allows that."""
+    outer.number += 1
+    outer.items += 1
+    mark = f"{outer.number}. " if outer.name == "ol" else "- "
+    text = blocks[0]
+    for block in blocks[1:]:
+        text += ("\n" if block.startswith(("- ", "1. ")) else "\n\n") + block
+    outer.blocks.append(_prefixed(text, mark, " " * len(mark)))
+
+
+def _list(block: _Block, blocks: list[str], outer: _Block) -> None:
+    """A list; right after another of its kind its marks are others, or the two would be one."""
+    kind = "ol" if block.name == "ol" else "ul"
+    text = ("\n" if block.items == len(blocks) else "\n\n").join(blocks)
+    if outer.last_list == (len(outer.blocks), kind):
+        text = (
+            re.sub(r"^(\d+)\. ", r"\1) ", text, flags=re.MULTILINE)
+            if kind == "ol"
+            else re.sub(r"^- ", "* ", text, flags=re.MULTILINE)
+        )
+        kind = ""
+    outer.blocks.append(text)
+    outer.last_list = (len(outer.blocks), kind)
 
 
 def _prefixed(text: str, first: str, rest: str) -> str:
     lines = text.split("\n")
-    return "\n".join([first + lines[0], *((rest + line).rstrip() if line else rest.rstrip() for line in lines[1:])])
+    return "\n".join([first + lines[0], *(rest + line if line else rest.rstrip() for line in lines[1:])])
 
 
-def _fenced(blocks: list[str]) -> list[str]:
+def _language(pre: Tag | None) -> str:
+    """The language that <pre> or the <code> in it names."""
+    code = pre.find("code") if pre is not None else None
+    return next((name for tag in (code, pre) if tag and (name := code_language(str(tag.get("class") or "")))), "")
+
+
+def _fenced(blocks: list[str], language: str) -> list[str]:
     text = "\n".join(blocks).strip("\n")
     longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
-    fence = "`" * (longest + 1)
-    return [f"{fence}\n{text}\n{fence}"] if text.strip() else []
+    ticks = "`" * (longest + 1)
+    return [f"{ticks}{language}\n{text}\n{ticks}"] if text.strip() else []
 
 
-def _table(rows: list[list[str]]) -> list[str]:
-    rows = [row for row in rows if any(row)]
-    if not rows:
-        return []
-    width = max(len(row) for row in rows)
-    if width == 1 or width * len(rows) > 4 * sum(len(row) for row in rows):  # laid out, not tabulated
-        return [cell for row in rows for cell in row if cell]
-    lines = ["| " + " | ".join(row + [""] * (width - len(row))) + " |" for row in rows]
-    return ["\n".join([lines[0], "|" + " --- |" * width, *lines[1:]])]
-
-
-def _item(blocks: list[str]) -> str:
-    """The blocks of a list item; a list follows its line without an empty one."""
-    out = blocks[0]
-    for block in blocks[1:]:
-        out += ("\n" if re.match(r"(- |\d+\. )", block) else "\n\n") + block
-    return out
+def _target(address: str) -> str:
+    return _ENTITY.sub("&amp;", address.translate(_IN_TARGET))

@@ -1,38 +1,51 @@
-"""The article as plain text: exactly the characters of its text nodes, an empty line between blocks."""
+"""The article as plain text: exactly the characters of its text nodes, an empty line between blocks.
 
+Captions are no part of the text: they are given beside it.
+"""
+
+from collections.abc import Iterator
 from typing import Final
 
-from bs4.element import NavigableString, Tag
+from bs4.element import NavigableString, PageElement, Tag
 
+from tasks.clean.soup import Kept
 from tasks.clean.spaces import folded
 from tasks.clean.tags import BLOCK_TAGS
 
 __all__ = ["as_text"]
 
 _TIGHT: Final = frozenset(["li", "dt", "dd", "tr"])  # follow one another without an empty line
-_CELLS: Final = frozenset({"td", "th"})
+_GAPS: Final = {name: "\t" if name in ("td", "th") else "\n" if name in _TIGHT else "\n\n" for name in BLOCK_TAGS}
 
 
-def as_text(soup: Tag) -> str:
-    """The text of what is left in the soup. Nothing is added but white space, nothing lost but white space."""
-    writer = _Writer()
-    stack = [("", iter(soup.contents))]
+def as_text(kept: Kept) -> tuple[str, tuple[str, ...]]:
+    """The text of what is left in the soup, and its captions. Nothing is added or lost but white space."""
+    text = _Writer()
+    writer, captions = text, list[str]()
+    stack: list[tuple[str, Iterator[PageElement]]] = [("", iter(kept.soup.contents))]
+    outside = 0  # how deep the stack was where a caption began
     while stack:
         name, children = stack[-1]
-        child = next(children, None)
-        if child is None:
-            stack.pop()
-            writer.leave(name)
-        elif isinstance(child, Tag):
-            if child.name == "br":
-                writer.line.append("\n")
-            else:
+        for child in children:
+            if isinstance(child, Tag):
+                if child.name == "br":
+                    writer.line.append("\n")
+                    continue
+                if kept.captions and not outside and kept.is_caption(child):
+                    text.edge("\n\n")
+                    writer, outside = _Writer(), len(stack)
                 writer.enter(child.name)
                 stack.append((child.name, iter(child.contents)))
-        elif isinstance(child, NavigableString):
-            writer.line.append(child if writer.verbatim else _one_line(child))
-    writer.flush()
-    return "".join(writer.out)
+                break
+            if isinstance(child, NavigableString):
+                writer.line.append(child if writer.verbatim else _one_line(child))
+        else:
+            stack.pop()
+            writer.leave(name)
+            if outside and len(stack) == outside:
+                captions.append(writer.text())
+                writer, outside = text, 0
+    return text.text(), tuple(caption for caption in captions if caption)
 
 
 def _one_line(text: str) -> str:
@@ -50,23 +63,26 @@ class _Writer:
 
     def enter(self, name: str) -> None:
         """A tag opens."""
-        if name in BLOCK_TAGS:
-            self.flush()
-            self.separate("\t" if name in _CELLS else "\n" if name in _TIGHT else "\n\n", name)
+        if gap := _GAPS.get(name):
+            self.edge(gap)
             self.verbatim += name == "pre"
 
     def leave(self, name: str) -> None:
         """A tag closes."""
-        if name in BLOCK_TAGS:
-            self.flush()
+        if gap := _GAPS.get(name):
+            self.edge(gap)
             self.verbatim -= name == "pre"
-            self.separate("\t" if name in _CELLS else "\n" if name in _TIGHT else "\n\n", name)
 
-    def separate(self, gap: str, name: str) -> None:
-        """The widest gap asked for wins; cells of a row stay on its line."""
-        order = ("", "\t", "\n", "\n\n")
-        if order.index(gap) > order.index(self.gap):
-            self.gap = gap
+    def edge(self, gap: str) -> None:
+        """A line ends; of the gaps asked for the widest wins, and cells of a row stay on its line."""
+        if self.line:
+            self.flush()
+        self.gap = max(gap, self.gap)  # a tab sorts before a line feed, and one line feed before two
+
+    def text(self) -> str:
+        """All of it."""
+        self.flush()
+        return "".join(self.out)
 
     def flush(self) -> None:
         """Put the line out, where it holds anything to see."""
@@ -74,10 +90,10 @@ class _Writer:
         self.line.clear()
         if self.verbatim:
             text = "\n".join(row.rstrip() for row in text.strip("\n").split("\n"))
-        else:
+        elif "\n" in text:
             text = "\n".join(row for part in text.split("\n") if (row := folded(part)))
-        if text.strip():
-            if self.out:
-                self.out.append(self.gap or "\n")
-            self.out.append(text)
+        else:
+            text = folded(text)
+        if text and not text.isspace():
+            self.out += [self.gap or "\n", text] if self.out else [text]
             self.gap = ""

@@ -1,19 +1,20 @@
-"""The BeautifulSoup tree of what was kept, made through bs4's own TreeBuilder interface without a second parse.
+"""The BeautifulSoup tree of what was kept, made tag by tag without a second parse.
 
-Only branches that hold kept text, or a picture between kept texts, become tags. Text that stands beside block-level
-siblings gets a <p> of its own, so that every line of the article is a tag that a rule can take.
+Only branches that hold kept text, or something to look at between kept texts, become tags. Text that stands beside
+block-level siblings gets a <p> of its own, so that every line of the article is a tag that a rule can take.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Final
+from typing import Final
 
-from bs4 import BeautifulSoup
-from bs4.builder import HTMLTreeBuilder
-from bs4.element import Tag
+from bs4.element import NavigableString, PageElement, Tag
 
+from tasks.clean.captions import captions_of
+from tasks.clean.embeds import POST_TAGS, frame_attributes
 from tasks.clean.spaces import visible_size
-from tasks.clean.tags import BLOCK, MEDIA, TAGS, names
+from tasks.clean.tags import BLOCK, MEDIA, TAGS, VOID_TAGS, names
 from tasks.clean.walk import Page
 
 __all__ = ["Kept", "make_soup"]
@@ -21,19 +22,23 @@ __all__ = ["Kept", "make_soup"]
 # In these, text stands on its own as it is; elsewhere (div, section, body) it becomes a paragraph.
 _LINES: Final = names("caption dd dt figcaption h1 h2 h3 h4 h5 h6 legend li p pre summary td th")
 _NEVER_SPLIT: Final = names("caption h1 h2 h3 h4 h5 h6 legend p pre summary")
-_WRAPPER: Final = 1  # sourceline of a <p> that we made; its sourcepos is its place in `wrapped`, not the element
+_ELEMENT: Final = 0  # sourceline of a tag of the page; its sourcepos is the element's number
+_WRAPPER: Final = 1  # sourceline of a <p> that we made; its sourcepos is its place in `wrapped`
+_PICTURES: Final = frozenset({"figure", "picture"})
 
 
 @dataclass(slots=True)
 class Kept:
     """The soup with what links its tags back to the page."""
 
-    soup: BeautifulSoup
+    soup: Tag
     page: Page
     owner: list[int]  # of each text node: 0 article, else an index into the reasons of the ledger
     chars: list[int]  # kept visible characters before text i
     linked: list[int]  # those of them inside links
     wrapped: list[tuple[int, int]]  # the text nodes of each <p> that we made; a block may take several
+    captions: dict[int, int]  # element of a caption → element that holds it and its picture, or 0
+    anchors: frozenset[str]  # ids in the soup to which links in the soup lead: notes and their references
 
     def span(self, tag: Tag) -> tuple[int, int]:
         """The text nodes of a tag, as a range."""
@@ -41,6 +46,23 @@ class Kept:
         if tag.sourceline == _WRAPPER:
             return self.wrapped[number]
         return self.page.text_start[number], self.page.text_end[number]
+
+    def elements(self, tag: Tag) -> tuple[int, int]:
+        """The elements of a tag, as a range; of a <p> that we made, those that hold its texts."""
+        number = tag.sourcepos or 0
+        if tag.sourceline == _WRAPPER:
+            start, stop = self.wrapped[number]
+            holders = self.page.holder[start:stop]
+            return min(holders), max(holders) + 1
+        return number, self.page.end[number]
+
+    def is_element(self, tag: Tag) -> bool:
+        """Whether the tag stands for an element of the page; else it is a <p> that we made."""
+        return tag.sourceline == _ELEMENT
+
+    def is_caption(self, tag: Tag) -> bool:
+        """Whether the tag is the caption or credit of a picture."""
+        return tag.sourcepos in self.captions and tag.sourceline == _ELEMENT
 
     def give(self, tag: Tag, reason: int) -> None:
         """Give what the tag still held of the article to `reason`."""
@@ -53,55 +75,72 @@ class Kept:
 def make_soup(page: Page, owner: list[int]) -> Kept:
     """The tree of all texts whose owner is 0."""
     sizes = [0 if taken else visible_size(text) for text, taken in zip(page.texts, owner, strict=True)]
+    linked = (size if inside else 0 for size, inside in zip(sizes, page.linked, strict=True))
     chars = [0, *accumulate(sizes)]
-    linked = [0, *accumulate(size if inside else 0 for size, inside in zip(sizes, page.linked, strict=True))]
-    feeder = _Feeder(page, owner)
-    soup = BeautifulSoup("", builder=feeder)
-    return Kept(soup, page, owner, chars, linked, feeder.lines)
+    builder = _Builder(page, owner)
+    soup = builder.build()
+    anchors = frozenset(builder.fragments & builder.ids) if builder.fragments else frozenset()
+    linked_before = [0, *accumulate(linked)]
+    return Kept(soup, page, owner, chars, linked_before, builder.lines, captions_of(page, chars), anchors)
 
 
-class _Feeder(HTMLTreeBuilder):
-    """Feeds the kept part of a page into a BeautifulSoup object, in document order."""
+class _Builder:
+    """Makes the tags of the kept part of a page, in document order.
+
+    It does what bs4's own parsers do, with what bs4 shows of it: Tag(…, parent, previous), setup() and contents. Going
+    through a TreeBuilder costs twice as much, new_tag() and append() three times.
+    """
 
     def __init__(self, page: Page, owner: list[int]) -> None:
-        # sourceline and sourcepos carry our numbers; class lists as plain text, which is what rules look at.
-        super().__init__(store_line_numbers=True, multi_valued_attributes={})
-        self.soup: Any = None  # set by BeautifulSoup itself
         self.page, self.owner = page, owner
-        self.kept = [0, *accumulate(not taken for taken in owner)]
-        self.media = [0, *accumulate(bool(TAGS.get(tag, 0) & MEDIA) for tag in page.tag)]
+        self.kept = [0, *accumulate(not taken for taken in owner)]  # kept texts before text i
+        self.media = self._media() if self.kept[-1] else []
+        self.fragments: set[str] = set()
+        self.ids: set[str] = set()
         self.begins = set(page.starts)
-        self.open: list[int] = []  # elements whose tags are open, innermost last
-        self.wrapped = -1  # the block whose <p> is open
-        self.begun = 0  # its first text
-        self.lines: list[tuple[int, int]] = []  # the texts of each <p> that was closed
+        self.top = Tag(name="[document]")
+        self.top.hidden = True
+        self.last: PageElement = self.top
+        self.open: list[tuple[Tag, int]] = [(self.top, 0)]  # tags with the element that they are in, innermost last
+        self.wrapper: Tag | None = None  # the <p> of our own that is open
+        self.wrapped = -1  # its block
+        self.lines: list[tuple[int, int]] = []  # the texts of each <p> of our own
         self.index = self.block = 0  # next text, and the block that holds it
 
-    def prepare_markup(self, markup: Any, *_: Any, **__: Any) -> Any:
-        """One attempt: there is nothing to detect."""
-        yield markup, None, None, False
-
-    def test_fragment_to_document(self, fragment: str) -> str:
-        """The fragment as it is."""
-        return fragment
-
-    def feed(self, markup: Any) -> None:
-        """The kept part of the page; `markup` has been parsed long ago."""
-        page = self.page
-        if not self.kept[-1]:
-            return
-        number, count = 1, len(page.tag)
+    def build(self) -> Tag:
+        """The whole tree."""
+        page, wanted = self.page, self._wanted
+        ends, text_start, text_end = page.end, page.text_start, page.text_end
+        number, count = 1, len(page.tag) if self.kept[-1] else 0
         while number < count:
-            self._close(number)
-            self._texts(page.text_start[number])
-            if self._wanted(number):
+            if ends[self.open[-1][1]] <= number:
+                self._close(number)
+            if self.index < text_start[number]:
+                self._texts(text_start[number])
+            if wanted(number):
                 self._open(number)
                 number += 1
             else:
-                self.index = max(self.index, page.text_end[number])
-                number = page.end[number]
+                self.index = max(self.index, text_end[number])
+                number = ends[number]
         self._close(count)
         self._unwrap()
+        return self.top
+
+    def _media(self) -> list[int]:
+        """Elements between the first and the last kept text that have something to look at, in order."""
+        page, owner = self.page, self.owner
+        first = owner.index(0)
+        last = len(owner) - 1 - owner[::-1].index(0)
+        inside = range(page.holder[first], page.holder[last] + 1)
+        tags, start, end = page.tag, page.text_start, page.text_end
+        media = [number for number in inside if TAGS.get(tags[number], 0) & MEDIA]
+        posts = [
+            number
+            for number in inside
+            if start[number] == end[number] and tags[number] in POST_TAGS and frame_attributes(page.element[number])
+        ]
+        return sorted(media + posts) if posts else media
 
     def _wanted(self, number: int) -> bool:
         page, kept = self.page, self.kept
@@ -110,54 +149,91 @@ class _Feeder(HTMLTreeBuilder):
             return True
         if not kept[start] or kept[start] == kept[-1]:
             return False  # before the first or after the last kept text
-        if page.tag[number] == "br":
+        tag = page.tag[number]
+        if tag == "br":
             return start not in self.begins and not self.owner[start - 1]
-        if page.tag[number] == "hr":
+        if tag == "hr":
             return not (self.owner[start - 1] or self.owner[start])
-        pictured = self.media[page.end[number]] > self.media[number]
-        return pictured and (start == stop or page.tag[number] in ("figure", "picture")) and not page.hidden[number]
+        if page.hidden[number] or (start < stop and tag not in _PICTURES):
+            return False
+        first = bisect_left(self.media, number)
+        return first < len(self.media) and self.media[first] < page.end[number]
 
     def _open(self, number: int) -> None:
-        page, tag = self.page, self.page.tag[number]
+        page, name = self.page, self.page.tag[number]
         start, stop = page.text_start[number], page.text_end[number]
-        split = page.block_end[number] > page.block_start[number]  # a block ends inside
-        if TAGS.get(tag, 0) & BLOCK or (split and start < stop):
+        several = page.block_end[number] - page.block_start[number]
+        if page.line[number] == number or (several and start < stop):  # a block ends inside
             self._unwrap()
         elif start < stop:
             self._wrap(start)
         elif start in self.begins:  # a picture between two blocks
             self._unwrap()
-        name = "div" if tag == "p" and page.block_end[number] - page.block_start[number] > 1 else tag
         attributes = dict(page.element[number].items())
-        self.soup.handle_starttag(name, None, None, attributes, sourceline=0, sourcepos=number)
-        self.open.append(number)
+        if "id" in attributes or "name" in attributes:
+            self.ids |= {attributes.get("id", ""), attributes.get("name", "")}
+        if name == "a" and "#" in (link := attributes.get("href", "")):
+            self.fragments.add(link.partition("#")[2])
+        if page.line[number] != number and TAGS.get(name, 0) & BLOCK:
+            name = "span"  # a drop cap
+        elif name == "p" and several > 1:
+            name = "div"
+        elif start == stop and (frame := frame_attributes(page.element[number])):
+            name, attributes = "iframe", frame
+        elif name == "amp-img":
+            name = "img"
+        self.open.append((self._start(name, attributes, _ELEMENT, number), number))
+
+    def _start(self, name: str, attributes: dict[str, str], line: int, place: int) -> Tag:
+        parent = self.open[-1][0]
+        tag = Tag(
+            name=name,
+            attrs=attributes,
+            parent=parent,
+            previous=self.last,
+            sourceline=line,
+            sourcepos=place,
+            can_be_empty_element=name in VOID_TAGS,
+        )
+        parent.contents.append(tag)
+        self.last = tag
+        return tag
 
     def _close(self, number: int) -> None:
         """Close what ends before element `number` starts."""
         page = self.page
-        while self.open and page.end[self.open[-1]] <= number:
-            top = self.open[-1]
-            self._texts(page.text_end[top])
-            if page.line[top] == top:
+        while True:
+            tag, top = self.open[-1]
+            if not top or page.end[top] > number:
+                break
+            if self.index < page.text_end[top]:
+                self._texts(page.text_end[top])
+            if tag is self.wrapper:
                 self._unwrap()
+                continue
             self.open.pop()
-            # A <p> with several blocks went out as <div>: bs4 closes whatever is innermost by its name.
-            self.soup.handle_endtag(self.soup.currentTag.name)
+            if tag.sourceline == _WRAPPER:
+                self._end_line(tag)
 
     def _texts(self, stop: int) -> None:
         """The kept texts up to `stop`, all of them directly in the innermost open element."""
-        while self.index < stop:
-            if not self.owner[self.index]:
-                self._wrap(self.index)
-                self.soup.handle_data(self.page.texts[self.index])
-            self.index += 1
+        owner, texts = self.owner, self.page.texts
+        for index in range(self.index, stop):
+            if not owner[index]:
+                self.index = index
+                self._wrap(index)
+                text, parent = NavigableString(texts[index]), self.open[-1][0]
+                text.setup(parent, self.last)
+                parent.contents.append(text)
+                self.last = text
+        self.index = stop
 
     def _wrap(self, index: int) -> None:
         """See to it that text `index` stands in a line of its own."""
         starts, page = self.page.starts, self.page
         while starts[self.block + 1] <= index:
             self.block += 1
-        parent = self.open[-1] if self.open else 0
+        parent = self.open[-1][1]
         if page.owner[self.block] != parent or self.wrapped == self.block:
             return
         tag, several = page.tag[parent], page.block_end[parent] - page.block_start[parent] > 1
@@ -165,11 +241,17 @@ class _Feeder(HTMLTreeBuilder):
             return
         if tag not in _LINES or several:
             self._unwrap()
-            self.soup.handle_starttag("p", None, None, {}, sourceline=_WRAPPER, sourcepos=len(self.lines))
-            self.wrapped, self.begun = self.block, index
+            self.wrapper, self.wrapped = self._start("p", {}, _WRAPPER, len(self.lines)), self.block
+            self.lines.append((index, index + 1))
+            self.open.append((self.wrapper, parent))
 
     def _unwrap(self) -> None:
-        if self.wrapped >= 0:
-            self.soup.handle_endtag("p")
-            self.lines.append((self.begun, self.index))
-            self.wrapped = -1
+        """Close our own <p>, unless something is still open in it."""
+        if self.open[-1][0] is self.wrapper:
+            self._end_line(self.open.pop()[0])
+            self.wrapper, self.wrapped = None, -1
+
+    def _end_line(self, wrapper: Tag) -> None:
+        number = wrapper.sourcepos or 0
+        start, stop = self.lines[number]
+        self.lines[number] = start, max(stop, self.index)

@@ -1,5 +1,6 @@
 """HTML tags by what they mean for reading a page."""
 
+import re
 from typing import Final
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "UNSEEN_TAGS",
     "VOID_TAGS",
     "WIDGET",
+    "code_language",
     "names",
 ]
 
@@ -45,7 +47,12 @@ UNSEEN_TAGS: Final = names(
     "source style svg template title track video"
 )
 WIDGET_TAGS: Final = frozenset(["button", "input", "optgroup", "option", "select", "textarea"])
-MEDIA_TAGS: Final = frozenset(["audio", "iframe", "img", "video"])
+# The last two lines: elements of AMP pages and of players that load on a click, see embeds.py.
+MEDIA_TAGS: Final = names(
+    "audio embed iframe img object video "
+    "amp-facebook amp-iframe amp-img amp-instagram amp-reddit amp-tiktok amp-twitter amp-vimeo amp-youtube "
+    "lite-vimeo lite-youtube"
+)
 # What may stand in a head: https://html.spec.whatwg.org/multipage/parsing.html#parsing-main-inhead
 HEAD_TAGS: Final = names("base basefont bgsound link meta noframes noscript script style template title")
 VOID_TAGS: Final = names("area base br col embed hr img input link meta param source track wbr")
@@ -60,3 +67,12 @@ def _flags(tag: str) -> int:
 
 
 TAGS: Final = {tag: _flags(tag) for tag in BLOCK_TAGS | UNSEEN_TAGS | WIDGET_TAGS | MEDIA_TAGS | {"a", "br"}}
+
+
+_LANGUAGE: Final = re.compile(r"(?:^|\s)(?:language-|lang-|highlight-source-|brush:\s*)([\w+#.-]{1,30})")
+
+
+def code_language(classes: str) -> str:
+    """The programming language that class names tell: `language-python hljs` is python."""
+    found = _LANGUAGE.search(classes) if classes else None
+    return found[1] if found else ""

@@ -4,6 +4,7 @@ A *block* is a run of text that stands on lines of its own: it ends where a bloc
 double line break. Everything later (choice, soup, ledger) works on these lists and numbers; nothing asks lxml again.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -11,10 +12,13 @@ from itertools import chain
 from lxml import etree
 
 from tasks.clean.spaces import folded, visible_size
-from tasks.clean.tags import ATOM, BLOCK, BR, LINK, TAGS, UNSEEN, UNSEEN_TAGS, WIDGET
+from tasks.clean.tags import ATOM, BLOCK, BR, LINK, MEDIA, TAGS, UNSEEN, UNSEEN_TAGS, WIDGET
 from tasks.clean.words import class_mask
 
 __all__ = ["Page", "visible_chars", "walk"]
+
+_INITIAL = re.compile("drop-?_?cap|lettrine|initial", re.IGNORECASE)
+_LONGEST_INITIAL = 3  # with a quotation mark
 
 
 @dataclass(slots=True)
@@ -22,7 +26,8 @@ class Page:
     """A page as flat lists.
 
     Elements in document order (index n): tag, element, parent, end (first element after its subtree), line (nearest
-    block-level element, itself included), mask (words of class and id, see words.py), hidden, text_start:text_end
+    block-level element, itself included), mask (words of class and id, see words.py), classes and idents (class
+    and id as written), hidden, text_start:text_end
     (its text nodes), block_start:block_end (its blocks). Number 0 is the document.
     Text nodes in document order (index i): texts, holder (element), linked (inside <a>). Texts of white space alone
     are kept only inside a block: nobody sees the others.
@@ -35,6 +40,8 @@ class Page:
     end: list[int] = field(default_factory=list)
     line: list[int] = field(default_factory=list)
     mask: list[int] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    idents: list[str] = field(default_factory=list)
     hidden: list[bool] = field(default_factory=list)
     text_start: list[int] = field(default_factory=list)
     text_end: list[int] = field(default_factory=list)
@@ -50,6 +57,14 @@ class Page:
     def block_text(self, block: int) -> str:
         """The text of a block, white space folded."""
         return folded("".join(self.texts[self.starts[block] : self.starts[block + 1]]))
+
+
+def _is_initial(element: etree._Element) -> bool:
+    """Whether a block-level element is the first letter of a paragraph, set large."""
+    text = element.text
+    if text is None or len(text) > _LONGEST_INITIAL or len(element) or not text.strip():
+        return False
+    return _INITIAL.search(element.get("class") or "") is not None
 
 
 def _seen_texts(element: etree._Element) -> Iterable[str | None]:
@@ -77,6 +92,7 @@ def walk(root: etree._Element) -> Page:
     page = Page()
     tags, elements, parents, ends, lines = page.tag, page.element, page.parent, page.end, page.line
     masks, hiddens, text_start, text_end = page.mask, page.hidden, page.text_start, page.text_end
+    classes, idents = page.classes, page.idents
     block_start, block_end, texts, holder, linked = (
         page.block_start,
         page.block_end,
@@ -103,6 +119,8 @@ def walk(root: etree._Element) -> Page:
     for numbers in (ends, lines, masks, text_start, text_end, block_start, block_end):
         numbers.append(0)
     hiddens.append(False)
+    classes.append("")
+    idents.append("")
     current = line = number = 0
     in_link = in_hidden = False
     broken = False  # the last thing in the block under way was a <br>
@@ -125,7 +143,7 @@ def walk(root: etree._Element) -> Page:
                             linked.append(False)
                     if len(texts) > opened:
                         close(line, True)
-                elif tag == "iframe":
+                elif flags & MEDIA:
                     number += 1
                     tags.append(tag)
                     elements.append(child)
@@ -134,6 +152,8 @@ def walk(root: etree._Element) -> Page:
                     lines.append(line)
                     masks.append(0)
                     hiddens.append(in_hidden)
+                    classes.append("")
+                    idents.append("")
                     text_start.append(len(texts))
                     text_end.append(len(texts))
                     block_start.append(len(starts))
@@ -149,18 +169,20 @@ def walk(root: etree._Element) -> Page:
             mask = 0
             child_link, child_hidden = in_link, in_hidden
             get = child.get  # four look-ups cost less than a list of all attributes, and stay linear in their number
-            value = get("class")
-            if value:
-                mask = class_mask(value)
-            value = get("id")
-            if value:
-                mask |= class_mask(value)
-            value = get("style")
-            if value and "none" in value and "display:none" in value.replace(" ", "").lower():
+            name = get("class") or ""
+            if name:
+                mask = class_mask(name)
+            ident = get("id") or ""
+            if ident:
+                mask |= class_mask(ident)
+            style = get("style")
+            if style and "none" in style and "display:none" in style.replace(" ", "").lower():
                 child_hidden = True
-            value = get("hidden")
-            if value is not None and value != "until-found":
+            hidden = get("hidden")
+            if hidden is not None and hidden != "until-found":
                 child_hidden = True
+            if flags & BLOCK and name and _is_initial(child):
+                flags ^= BLOCK  # a drop cap belongs to the word after it, whatever tag it has
             if flags & BLOCK:
                 if len(texts) > opened:
                     close(line, False)
@@ -179,6 +201,8 @@ def walk(root: etree._Element) -> Page:
             ends.append(number + 1)
             lines.append(child_line)
             masks.append(mask)
+            classes.append(name)
+            idents.append(ident)
             hiddens.append(child_hidden)
             text_start.append(len(texts))
             text_end.append(0)

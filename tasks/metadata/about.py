@@ -6,6 +6,7 @@ from typing import Any
 
 from tasks.metadata.jsonld import Node, names_of, strings_of, urls_of
 from tasks.metadata.page import Page
+from tasks.metadata.rank import sourced
 from tasks.metadata.text import absolute, clip, text_of
 from tasks.records import Sourced
 
@@ -54,12 +55,12 @@ def find_section(page: Page) -> Sourced[str] | None:
 
 def find_tags(page: Page) -> Sourced[tuple[str, ...]] | None:
     """Keywords, in the order given, each once."""
+    lists = []
     for source, texts in _keywords(page):
         parts = (clip(part, 100) for text in texts for part in _split_tags(text))
         tags = {part.casefold(): part for part in parts if part}
-        if tags:
-            return Sourced(tuple(tags.values())[:MAX_TAGS], source)
-    return None
+        lists.append((tuple(tags.values())[:MAX_TAGS], source))
+    return sourced(lists)
 
 
 def find_image(page: Page) -> Sourced[str] | None:
@@ -68,7 +69,7 @@ def find_image(page: Page) -> Sourced[str] | None:
 
 
 def _first(candidates: Iterable[tuple[str, str]]) -> Sourced[str] | None:
-    return next((Sourced(text, source) for source, text in candidates if text), None)
+    return sourced((text, source) for source, text in candidates)
 
 
 def _values(nodes: list[Node], name: str) -> Iterator[Any]:
@@ -86,9 +87,7 @@ def _sites(page: Page) -> Candidates:
 
 
 def _canonicals(page: Page) -> Candidates:
-    for link in page.elements("link"):
-        if "canonical" in (link.get("rel") or "").lower().split():
-            yield "link:canonical", clip(link.get("href"), 2000)
+    yield from (("link:canonical", href) for rel, href in page.links if "canonical" in rel.split())
     match = _LINK_HEADER.search(page.headers.get("link", "")[:8000])
     if match:
         yield "header:link", match[1]
@@ -126,13 +125,12 @@ def _sections(page: Page) -> Candidates:
 
 
 def _keywords(page: Page) -> Iterator[tuple[str, list[str]]]:
-    yield "meta:article:tag", page.metas.get("article:tag", [])
+    yield "meta:article:tag", page.metas.get("article:tag")
     for value in _values(page.data.articles, "keywords"):
         yield "json-ld:keywords", strings_of(value)
     for name in ("news_keywords", "parsely-tags", "keywords"):
-        yield f"meta:{name}", page.metas.get(name, [])
-    links = (link for link in page.elements("a") if "tag" in (link.get("rel") or "").lower().split())
-    yield "rel:tag", [text_of(link, 100) for link, _ in zip(links, range(MAX_TAGS), strict=False)]
+        yield f"meta:{name}", page.metas.get(name)
+    yield "rel:tag", [text_of(link, 100) for link in page.tag_links]
 
 
 def _split_tags(text: str) -> list[str]:
@@ -146,6 +144,4 @@ def _images(page: Page) -> Candidates:
         yield from (("json-ld:image", text) for text in urls_of(value)[:1])
     for name in ("twitter:image", "twitter:image:src", "image"):
         yield f"meta:{name}", page.meta(name)
-    for link in page.elements("link"):
-        if (link.get("rel") or "").lower() == "image_src":
-            yield "link:image_src", clip(link.get("href"), 2000)
+    yield from (("link:image_src", href) for rel, href in page.links if rel == "image_src")

@@ -1,74 +1,142 @@
 """The authors: names cleaned of lead-ins, roles and dates, from the best source that has any."""
 
+import re
 from collections.abc import Iterator
 
 from tasks.metadata.jsonld import Node, names_of
 from tasks.metadata.page import Page, item_value
+from tasks.metadata.rank import Choice, gather
 from tasks.metadata.text import key, plain, text_of
 from tasks.metadata.visible import Visible
-from tasks.metadata.words import BY_INSIDE, CREDENTIALS, LEAD_IN, NAME_BREAK, NAME_TAIL, NOT_A_NAME, ROLE, WRITTEN_BY
-from tasks.records import Sourced
+from tasks.metadata.words import (
+    BY_INSIDE,
+    CREDENTIALS,
+    LEAD_IN,
+    NAME_BREAK,
+    NAME_TAIL,
+    NOT_A_NAME,
+    ORGANISATION,
+    ROLE,
+    WRITTEN_BY,
+)
 
-__all__ = ["find_authors", "stated_authors"]
+__all__ = ["author_choices"]
 
 MAX_AUTHORS = 12
-Authors = Sourced[tuple[str, ...]]
+_ORDER = {  # whose spelling of a name is taken where several give it
+    kind: place
+    for place, kind in enumerate(
+        (
+            "rel:author", "byline:class", "byline", "byline:link", "byline:next", "byline:above", "byline:class-above",
+            "byline:link-above", "text:beside-date", "byline:below", "byline:class-elsewhere",
+        )
+    )
+}  # fmt: skip
+_INVERTED = ("meta:citation_author", "meta:dc.creator", "meta:dcterms.creator")  # one person each, the last name first
 
-_META_FIRST = ("sailthru.author", "parsely-author", "cxenseparse:author", "citation_author", "articleauthor", "author")
-# Kinds of visible byline, best first, with the source that is reported.
-_VISIBLE = (
-    ("rel", "rel:author"),
-    ("class-after-heading", "byline:class"),
-    ("byline", "byline"),
-    ("link-after-heading", "byline:link"),
-    ("byline-above", "byline"),
-    ("class", "byline:class"),
-    ("link", "byline:link"),
-    ("byline-below", "byline"),
-)
-_ALL_LINES = ("rel",)  # each line is one person; of the others only the first that has a name counts
-
-
-def stated_authors(page: Page, site: str) -> Authors | None:
-    """The authors as JSON-LD, meta elements or microdata state them, or None."""
-    for source, texts in _stated(page):
-        names = _merged(_people(text, page.host, site) for text in texts)
-        if names:
-            return Sourced(names, source)
-    names = _merged(_people(text, page.host, site, visible=True) for text in _item_names(page))
-    return Sourced(names, "microdata:author") if names else None
+_METAS = (
+    "sailthru.author", "parsely-author", "cxenseparse:author", "citation_author", "articleauthor", "author",
+    "article:author", "article:author_name", "dc.creator", "dcterms.creator", "byl", "twitter:creator", "creator",
+    "article.author", "og:author", "author_name",
+)  # fmt: skip
+_ALL_LINES = ("rel:author", "byline:link", "byline:class")  # lines that may each be one of several persons
 
 
-def find_authors(page: Page, site: str, visible: Visible) -> Authors | None:
-    """The authors as the page shows them; else a stated one that looks like the house itself; else None."""
-    for kind, source in _VISIBLE:
-        names = _shown(kind, visible.names.get(kind, []), page.host, site)
-        if names:
-            return Sourced(names, source)
-    for source, texts in _stated(page):  # better the newsroom than nobody
-        names = _merged(split_names(text) for text in texts)
-        if names and source in ("json-ld:author", "json-ld:creator", "meta:author"):
-            return Sourced(names, source)
-    return None
+_CAPITALS = re.compile(r"(?:[A-Z]-?){2,6}(?: \d+)?")  # of a degree or a house, where a name stands before it
 
 
-def _stated(page: Page) -> Iterator[tuple[str, list[str]]]:
-    yield "json-ld:author", _first_of(page.data.articles, "author", page)
-    yield "json-ld:creator", _first_of(page.data.articles, "creator", page)
-    for name in _META_FIRST:
-        yield f"meta:{name}", page.metas.get(name, [])
+def author_choices(page: Page, site: str, visible: Visible) -> list[Choice[tuple[str, ...]]]:
+    """Who may be the authors, with the traits of each list of names."""
+    found = [*_stated(page), *_shown(visible)]
+    lists = [(names, source) for names, source in ((_names(texts, source), source) for texts, source in found) if names]
+    choices = gather((_mark(names), names, source) for names, source in lists)
+    context = _Context(page, site, choices)
+    for choice in choices.values():
+        choice.traits.add(f"sources {min(len(choice.sources), 4)}")
+        choice.traits |= set(context.traits(choice.value))
+    return list(choices.values())
+
+
+def _names(texts: list[str], source: str) -> tuple[str, ...]:
+    visible = source.startswith(("byline", "rel", "microdata", "text"))
+    if source in _INVERTED:
+        texts = [_turned(text) for text in texts]
+    return tuple(dict.fromkeys(n for text in texts for n in split_names(text, visible=visible)))[:MAX_AUTHORS]
+
+
+def _turned(text: str) -> str:
+    """ "Lee, Ann" as "Ann Lee"."""
+    last, comma, first = text.partition(",")
+    return f"{first.strip()} {last}" if comma and "," not in first and len(last.split()) < 3 else text
+
+
+def _mark(names: tuple[str, ...]) -> str:
+    return " ".join(sorted(map(key, names)))
+
+
+class _Context:
+    """What the lists of names of one page are held against."""
+
+    def __init__(self, page: Page, site: str, choices: dict[str, Choice[tuple[str, ...]]]) -> None:
+        self._host, self._site = page.host, site
+        self._sets = [frozenset(map(key, choice.value)) for choice in choices.values()]
+
+    def traits(self, names: tuple[str, ...]) -> Iterator[str]:
+        """The traits of one list of names."""
+        keys = frozenset(map(key, names))
+        yield f"names {min(len(names), 4)}"
+        lengths = {min(len(name.split()), 4) for name in names}
+        yield from (f"words {length}" for length in lengths)
+        if any(ROLE.search(name) for name in names):
+            yield "a role in it"
+        if any(char.isdigit() for name in names for char in name):
+            yield "a digit in it"
+        if any(not word[0].isupper() for name in names for word in name.split()[:1]):
+            yield "begins in lower case"
+        if all(name.isupper() for name in names):
+            yield "capitals"
+        if any(_is_house(name, self._host, self._site) for name in names):
+            yield "the site itself"
+        if any(ORGANISATION.search(name) for name in names):
+            yield "an organisation"
+        if any(keys < other for other in self._sets):
+            yield "some of another list"
+        if any(other < keys for other in self._sets):
+            yield "another list and more"
+        for other in self._sets:
+            if len(keys) == len(other) == 1 and keys != other:
+                (mine,), (theirs,) = keys, other
+                if mine in theirs:
+                    yield "shorter than another"
+                elif theirs in mine:
+                    yield "longer than another"
+
+
+def _stated(page: Page) -> Iterator[tuple[list[str], str]]:
+    yield _first_of(page.data.articles, "author", page), "json-ld:author"
+    yield _first_of(page.data.articles, "creator", page), "json-ld:creator"
+    yield from ((page.metas.get(name), f"meta:{name}") for name in _METAS)
     yield _labelled(page)
-    yield "json-ld:WebPage.author", _first_of(page.data.pages, "author", page)
-    yield "json-ld:Person", names_of(page.data.people[0].get("name"), page.data) if page.data.people else []
-    yield "meta:article:author", page.metas.get("article:author", [])
+    yield _first_of(page.data.pages, "author", page), "json-ld:WebPage.author"
+    people = page.data.people[:1]
+    yield names_of(people[0].get("name"), page.data) if people else [], "json-ld:Person"
+    yield _item_names(page), "microdata:author"
 
 
-def _labelled(page: Page) -> tuple[str, list[str]]:
+def _shown(visible: Visible) -> Iterator[tuple[list[str], str]]:
+    for kind in sorted(visible.names, key=_ORDER.__getitem__):
+        lines = visible.names[kind]
+        if len(lines) > 1 and kind in _ALL_LINES:
+            yield lines, f"{kind}+all"
+        yield from (([line], kind if number == 0 else f"{kind}+later") for number, line in enumerate(lines))
+
+
+def _labelled(page: Page) -> tuple[list[str], str]:
     """The value of a Twitter card's line that is labelled "Written by" or the like."""
     for number in ("1", "2"):
         if WRITTEN_BY.match(page.meta(f"twitter:label{number}")):
-            return f"meta:twitter:data{number}", page.metas.get(f"twitter:data{number}", [])
-    return "", []
+            return page.metas.get(f"twitter:data{number}"), f"meta:twitter:data{number}"
+    return [], ""
 
 
 def _first_of(nodes: list[Node], name: str, page: Page) -> list[str]:
@@ -84,26 +152,6 @@ def _item_names(page: Page) -> list[str]:
     return texts
 
 
-def _shown(kind: str, lines: list[str], host: str, site: str) -> tuple[str, ...]:
-    found: list[str] = []
-    for line in lines:
-        names = _people(line, host, site, visible=True)
-        if not names or (kind.startswith("byline") and len(names[0].split()) < 2 and BY_INSIDE.search(line)):
-            continue
-        found += names
-        if kind not in _ALL_LINES:
-            break
-    return _merged([found])
-
-
-def _people(text: str, host: str, site: str, *, visible: bool = False) -> list[str]:
-    return [name for name in split_names(text, visible=visible) if not _is_house(name, host, site)]
-
-
-def _merged(groups: Iterator[list[str]] | list[list[str]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for group in groups for name in group))[:MAX_AUTHORS]
-
-
 def split_names(text: str, *, visible: bool = False) -> list[str]:
     """The names in one author text; of a `visible` byline the lead-in, place and date around them are cut."""
     text = plain(text)
@@ -117,7 +165,7 @@ def split_names(text: str, *, visible: bool = False) -> list[str]:
     names: list[str] = []
     for part in NAME_BREAK.split(text):
         name = _name(part)
-        if not name or key(name) in CREDENTIALS or (names and ROLE.search(name)):
+        if not name or key(name) in CREDENTIALS or (names and (ROLE.search(name) or _CAPITALS.fullmatch(name))):
             continue
         if _no_name(name, visible=visible):
             if names:
@@ -139,7 +187,12 @@ def _name(part: str) -> str:
 
 def _no_name(name: str, *, visible: bool) -> bool:
     words = name.split()
-    return bool(NOT_A_NAME.search(name)) or len(name) > 45 or len(words) > 5 or (visible and words[0].islower())
+    return (
+        bool(NOT_A_NAME.search(name))
+        or len(name) > 45
+        or len(words) > 5
+        or (visible and words[0].islower() and len(words) > 1)
+    )
 
 
 def _is_house(name: str, host: str, site: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from tasks.metadata.text import clip
 from tasks.metadata.words import MONTHS
 
-__all__ = ["DateReader", "url_date"]
+__all__ = ["DateReader", "may_hold_date", "url_date", "url_month"]
 
 EARLIEST = 1990  # older years on a page are about the past, not about the page
 
@@ -32,8 +32,16 @@ _VISIBLE = re.compile(
     )(?!\d)""",
     re.X,
 )
-_MAYBE = re.compile(r"(?:19|20)\d\d|\d[./]\s?\d")  # cheap: most texts hold no date
-_URL_DATE = re.compile(r"/((?:19|20)\d\d)[/-]?(\d\d)[/-]?(\d\d)(?!\d)")
+_MAYBE = re.compile(r"(?:19|20)\d\d|\d[./]\s?\d")
+_URL_MONTH = re.compile(r"/((?:19|20)\d\d)[/-]?(0[1-9]|1[0-2])(?!\d{3})")
+_URL_DAY_FIRST = re.compile(r"(?<![\d-])([0-3]\d)-([01]\d)-(20\d\d)(?![\d-]\d)")
+_URL_DATE = re.compile(r"/((?:19|20)\d\d)(?:[/-]?(\d\d)[/-]?(\d\d)|/(\d\d?|[a-z]{3,9})/(\d\d?)(?=/))(?!\d)")
+
+
+def may_hold_date(text: str) -> bool:
+    """Whether a text could hold a date: cheap, since most do not."""
+    numbered = "20" in text or "19" in text or "/" in text or "." in text
+    return numbered and _MAYBE.search(text) is not None
 
 
 class DateReader:
@@ -57,7 +65,7 @@ class DateReader:
 
     def visible(self, text: str) -> str:
         """The first date in a line of text, as YYYY-MM-DD (with its time where the offset is given); "" for none."""
-        if not _MAYBE.search(text):
+        if not may_hold_date(text):
             return ""
         for match in _VISIBLE.finditer(text):
             day = self._day(match)
@@ -108,11 +116,19 @@ def url_date(url: str) -> str:
     """The day in a URL's path (/2024/03/05/), as YYYY-MM-DD, or the empty string."""
     match = _URL_DATE.search(url)
     if not match:
-        return ""
+        turned = _URL_DAY_FIRST.search(url)
+        return url_date(f"/{turned[3]}/{turned[2]}/{turned[1]}/") if turned else ""
     try:
-        return date(int(match[1]), int(match[2]), int(match[3])).isoformat()
+        month, day = match[2] or match[4], match[3] or match[5]
+        return date(int(match[1]), int(month) if month.isdecimal() else MONTHS.get(month, 0), int(day)).isoformat()
     except ValueError:
         return ""
+
+
+def url_month(url: str) -> str:
+    """Year and month in a URL's path (/2024/03/), as YYYY-MM, or the empty string."""
+    match = _URL_MONTH.search(url)
+    return f"{match[1]}-{match[2]}" if match else ""
 
 
 def _offset(text: str | None) -> str:

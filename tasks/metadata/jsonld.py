@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from lxml import etree
@@ -12,7 +13,7 @@ from lxml import etree
 from tasks.metadata.text import absolute, clip, plain
 from tasks.metadata.words import ARTICLE_TYPES, PAGE_TYPES
 
-__all__ = ["LinkedData", "Node", "names_of", "parse_json", "read_linked_data", "strings_of", "urls_of"]
+__all__ = ["LinkedData", "Node", "linked_data", "names_of", "parse_json", "strings_of", "urls_of"]
 
 MAX_SCRIPT = 500_000  # characters of one script; more is a catalogue, not an article
 MAX_TOTAL = 2_000_000
@@ -37,16 +38,26 @@ class LinkedData:
     pages: list[Node] = field(default_factory=list)
     people: list[Node] = field(default_factory=list)
     sites: list[Node] = field(default_factory=list)
+    others: list[Node] = field(default_factory=list)
     by_id: dict[str, Node] = field(default_factory=dict)
 
+    @property
+    def body(self) -> str:
+        """The longest `articleBody` that an article states, tags and entities as given; "" for none."""
+        bodies = (node.get("articleBody") for node in self.articles)
+        return max((body for body in bodies if isinstance(body, str)), key=len, default="")
 
-def read_linked_data(scripts: Iterator[etree._Element], url: str) -> LinkedData:
-    """The linked data of the `ld+json` scripts among `scripts`; broken ones are passed over."""
+
+def linked_data(root: etree._Element, url: str) -> LinkedData:
+    """The linked data in the `ld+json` scripts of a page and what libxml2 left beside it; broken ones are skipped."""
     found = LinkedData()
     left, nodes = MAX_TOTAL, 0
-    for script in scripts:
+    trees = (tree for tree in (root, *root.itersiblings()) if isinstance(tree.tag, str))
+    for script in chain.from_iterable(tree.iter("script") for tree in trees):
+        if "ld+json" not in (script.get("type") or "").lower():
+            continue
         text = script.text or ""
-        if "ld+json" not in (script.get("type") or "").lower() or len(text) > min(MAX_SCRIPT, left):
+        if len(text) > min(MAX_SCRIPT, left):
             continue
         left -= len(text)
         for node in _objects(parse_json(text)):
@@ -128,6 +139,8 @@ def _sort_in(node: Node, found: LinkedData) -> None:
         found.people.append(node)
     elif kinds == "WebSite":
         found.sites.append(node)
+    else:
+        found.others.append(node)
 
 
 def _places(node: Node) -> list[Any]:

@@ -3,6 +3,7 @@
 import html
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -12,6 +13,7 @@ __all__ = ["absolute", "clip", "host_of", "key", "plain", "text_of"]
 
 _PIECES = 300  # text nodes looked at for one short text: a heading over half the page stays cheap
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
+_NOT_ALNUM = re.compile(r"[\W_]+")
 _UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2060\ufeff\ud800-\udfff]")
 
 
@@ -43,9 +45,11 @@ def text_of(element: etree._Element, limit: int = 500) -> str:
     return clip(" ".join(parts), limit)
 
 
+@lru_cache(maxsize=512)  # of one page: its titles and names are compared with each other
 def key(text: str) -> str:
     """Letters and digits alone, folded: equal for texts that differ in case, quotes, dashes and spaces."""
-    return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum())
+    folded = text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+    return _NOT_ALNUM.sub("", folded)
 
 
 def host_of(url: str) -> str:
@@ -63,7 +67,7 @@ def absolute(base: str, reference: Any) -> str:
     if not text:
         return ""
     try:
-        url = urljoin(base, text)
+        url = text if text.startswith(("https://", "http://")) else urljoin(base, text)
         return url if urlsplit(url).scheme in ("http", "https") and urlsplit(url).hostname else ""
     except ValueError:
         return ""

@@ -1,74 +1,115 @@
-"""The title: the heading that the head confirms, else what the head says, without the site's name."""
+"""The title: of what headings and head say, without the site's name, that which the traits speak for."""
 
 import re
 from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
 
 from tasks.metadata.page import Page
-from tasks.metadata.text import clip, key, plain
-from tasks.records import Sourced
+from tasks.metadata.rank import Choice, gather
+from tasks.metadata.text import clip, key, plain, text_of
 
-__all__ = ["find_title"]
+__all__ = ["title_choices"]
 
 # " | ", " - ", " :: " and their like set a site's name off from a title.
-_BREAK = re.compile(r"\s(?:[|\-‐‑‒–—―·•»/]|::|\|\|)\s")
+_BREAK = re.compile(r"\s(?:[|\-‐‑‒–—―·•»«/:<>]|::|\|\||//)\s|\s?[|｜]\s?")
 _WORD = re.compile(r"\w{3,}")
+_METAS = (
+    "og:title", "twitter:title", "headline", "title", "dc.title", "dcterms.title", "sailthru.title", "parsely-title",
+    "citation_title",
+)  # fmt: skip
+_MAIN = ("h1", "title", "meta:og:title", "json-ld:headline")  # what others are held against
 
 
-def find_title(page: Page, site: str) -> Sourced[str] | None:
-    """The title and its source, or None for a page that has none."""
+def title_choices(page: Page, site: str) -> list[Choice[str]]:
+    """What may be the title, with the traits of each."""
     names = _Names(page.host, site)
-    head = [(names.cut(text), source) for text, source in _head_titles(page)]
-    head = [(text, source) for text, source in head if not names.is_site(text)]
-    headings = [names.cut(text) for text in page.headings if not names.is_site(text)]
-    heading = _confirmed(headings, [text for text, _ in head])
-    if heading:
-        return _without_kicker(heading, head) or Sourced(heading, "h1")
-    if head:
-        return Sourced(*head[0])
-    if page.headings:
-        return Sourced(page.headings[0], "h1")
-    last = page.title or page.meta("og:title")
-    return Sourced(last, "title" if page.title else "meta:og:title") if last else None
+    given = [(text, source) for text, source in _given(page) if text]
+    choices = gather((key(text), text, source) for text, source in _cut(given, names) if key(text))
+    context = _Context(page, given)
+    for mark, choice in choices.items():
+        choice.traits.add(f"sources {min(len(choice.sources), 4)}")
+        choice.traits |= set(context.traits(mark, choice.value))
+        choice.traits.add("given by " + (" ".join(part for part in _MAIN if part in choice.sources) or "others"))
+        if names.is_site(choice.value):
+            choice.traits.add("is the site's name")
+    return list(choices.values())
 
 
-def _head_titles(page: Page) -> Iterator[tuple[str, str]]:
-    """What the head calls the page, best first."""
-    yield from _of(page.data.articles, "headline", "json-ld:headline")
-    for name in ("og:title", "twitter:title", "headline"):
-        if page.meta(name):
-            yield page.meta(name), f"meta:{name}"
-    yield from _of(page.data.pages, "name", "json-ld:WebPage.name")
-    if page.title:
-        yield page.title, "title"
+def _given(page: Page) -> Iterator[tuple[str, str]]:
+    for number, text in enumerate(page.headings):
+        yield text, "h1" if number == 0 else "h1+later"
+    for name in ("headline", "name"):
+        yield from ((plain(node.get(name)), f"json-ld:{name}") for node in page.data.articles[:1])
+    yield from ((page.meta(name), f"meta:{name}") for name in _METAS)
+    yield page.item("headline"), "microdata:headline"
+    yield from ((plain(node.get("name")), "json-ld:WebPage.name") for node in page.data.pages[:1])
+    yield page.title, "title"
+    heads = key(page.title)
+    for number, (_, element) in enumerate(page.h2s):
+        text = text_of(element)
+        if len(key(text)) > 7 and key(text) in heads:
+            yield text, "h2+in the title"
+        elif number == 0 and not page.headings:
+            yield text, "h2"
 
 
-def _of(nodes: list[dict[str, object]], name: str, source: str) -> Iterator[tuple[str, str]]:
-    yield from ((text, source) for node in nodes[:1] if (text := plain(node.get(name))))
+def _cut(given: list[tuple[str, str]], names: "_Names") -> Iterator[tuple[str, str]]:
+    """Each text without the site's name; then what stands before its last and behind its first break."""
+    cut = [(names.cut(text), source) for text, source in given]
+    yield from cut
+    for text, source in cut:
+        breaks = list(_BREAK.finditer(text))
+        if breaks and source in _MAIN:
+            yield text[: breaks[-1].start()].strip(), f"{source}+before a break"
+            yield text[breaks[0].end() :].strip(), f"{source}+behind a break"
 
 
-def _confirmed(headings: list[str], head: list[str]) -> str:
-    """The heading that a head title repeats; else one that holds it or is held by it; else one with half its words."""
-    keys = [key(text) for text in head]
-    for heading in headings:
-        if len(key(heading)) > 7 and key(heading) in keys:
-            return heading
-    for heading in headings:
-        text = key(heading)
-        if len(text) > 9 and any(text in other or (len(other) > 15 and other in text) for other in keys):
-            return heading
-    vocabularies = [words for text in head if len(words := _words(text)) >= 3]
-    for heading in headings:
-        words = _words(heading)
-        if len(words) >= 3 and any(2 * len(words & other) >= min(len(words), len(other)) for other in vocabularies):
-            return heading
-    return ""
+class _Context:
+    """What the candidates of one page are held against."""
+
+    def __init__(self, page: Page, given: list[tuple[str, str]]) -> None:
+        self._marks = {source: key(text) for text, source in reversed(given) if source in _MAIN and text}
+        self._slug = _slug_words(page.url)
+        self._lone = len(page.h1s) == 1
+        self._headings = {key(text): traits for text, traits in page.heading_traits.items()}
+        self._dates = page.dates
+
+    def traits(self, mark: str, text: str) -> Iterator[str]:
+        """The traits of one candidate."""
+        words = _words(text)
+        yield f"words {_bucket(len(text.split()), (1, 2, 4, 8, 16, 24))}"
+        for source, other in self._marks.items():
+            if mark == other:
+                if source == "h1" and self._lone:
+                    yield "the only h1"
+            elif mark in other:
+                yield f"part of {source}" + (
+                    ", its end" if other.endswith(mark) else ", its start" if other.startswith(mark) else ""
+                )
+            elif len(other) > 9 and other in mark:
+                yield f"holds {source}" + (", at its start" if mark.startswith(other) else "")
+        yield from self._headings.get(mark, ())
+        if self._dates.visible(text):
+            yield "a date in it"
+        if _BREAK.search(text):
+            yield "has a break"
+        if text.endswith(("…", "...")):
+            yield "ends in dots"
+        if len(self._slug) > 2:
+            yield f"slug {_bucket(round(4 * len(self._slug & words) / len(self._slug)), (0, 1, 2, 3))}"
 
 
-def _without_kicker(heading: str, head: list[tuple[str, str]]) -> Sourced[str] | None:
-    """The head title that the heading holds with a kicker, date or count beside it, or None."""
-    text = key(heading)
-    held = ((title, source) for title, source in head if text != key(title) and len(key(title)) > 15)
-    return next((Sourced(title, source) for title, source in held if text.endswith(key(title))), None)
+def _bucket(number: int, bounds: tuple[int, ...]) -> str:
+    return next((f"to {bound}" for bound in bounds if number <= bound), "more")
+
+
+def _slug_words(url: str) -> set[str]:
+    """The words in the last part of a URL's path."""
+    try:
+        path = unquote(urlsplit(url[:2000]).path, errors="replace")
+    except ValueError:
+        return set()
+    return _words(path.rstrip("/").rpartition("/")[2].replace("_", " "))
 
 
 def _words(text: str) -> set[str]:
@@ -90,9 +131,11 @@ class _Names:
 
     def cut(self, text: str) -> str:
         """`text` without trailing parts that are the site's name."""
-        while breaks := list(_BREAK.finditer(text)):
-            tail = key(text[breaks[-1].end() :])
-            head = text[: breaks[-1].start()].strip()
+        breaks = list(_BREAK.finditer(text))
+        while breaks:
+            last = breaks.pop()
+            tail = key(text[last.end() :])
+            head = text[: last.start()].strip()
             if not head or not tail or not self._names_site(tail):
                 break
             text = head

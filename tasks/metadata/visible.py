@@ -1,25 +1,27 @@
-"""The dates and bylines that readers see: one walk over the page from its heading on."""
+"""The dates and bylines that readers see: a walk over what stands around the heading, farther only where need be."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lxml import etree
 
+from tasks.metadata.dates import may_hold_date
 from tasks.metadata.page import Page
 from tasks.metadata.text import clip, key, text_of
-from tasks.metadata.words import BYLINE, BYLINE_ALONE, PUBLISHED_WORDS, UPDATED_WORDS, WRITTEN_BY
+from tasks.metadata.words import BYLINE, BYLINE_ALONE, LONE_NAME, PUBLISHED_WORDS, UPDATED_WORDS, WRITTEN_BY
 
 __all__ = ["Visible", "read_visible"]
 
 # Characters of text after the main heading within which a line counts as standing near it.
 NEAR_DATE, NEAR_BYLINE, NEAR_AUTHOR = 600, 1500, 3000
+NEAR, ABOVE = 700, 60  # elements after and before the heading that are looked at
 LINE = 160  # longer texts are sentences, no bylines
-LOOKS = 1000  # elements whose whole text is gathered: nests of thousands of bylines stay cheap
+DATE_LINE = 50  # a longer line holds more than a date, its time and a name
+LABEL = 30  # longer texts are no label of what follows
+LOOKS = 300  # elements whose whole text is gathered: nests of thousands of bylines stay cheap
 
-_AUTHOR, _UPDATED, _PUBLISHED, _DATED = 1, 2, 4, 8  # what a class attribute says of its element
+_UPDATED, _PUBLISHED, _DATED = 2, 4, 8  # what a class attribute says of its element
 _CLASS_WORDS = (
-    (_AUTHOR, re.compile(r"^(?!.*comment).*(?:author|byline|autor|auteur)", re.I)),
     (_UPDATED, UPDATED_WORDS),
     (_PUBLISHED, PUBLISHED_WORDS),
     (_DATED, re.compile(r"date|datum|fecha|time", re.I)),
@@ -28,12 +30,14 @@ _AUTHOR_PATH = re.compile(r"/(?:author|autor|auteur|authors|autoren|by|people|wr
 _AUTHOR_TAGS = frozenset(
     ("a", "span", "div", "p", "li", "address", "cite", "strong", "b", "em", "h3", "h4", "h5", "h6")
 )
-_NO_TEXT = frozenset(("script", "style", "noscript", "template", "option"))
+_BAR = re.compile(r"\s?[|·•]\s?|\s[-–—]\s|, ")
+_TIMES = frozenset(("time", "abbr", "span"))  # elements that may bear a date in an attribute
+_NO_TEXT = frozenset(("script", "style", "noscript", "template", "option", "title", "head", "svg"))
 
 
 @dataclass(slots=True)
 class Visible:
-    """What the walk found, by kind (see `_ranked` in authors.py and published.py for what each is worth)."""
+    """What the walk found, by kind: the kinds are the sources that authors.py and published.py report."""
 
     names: dict[str, list[str]] = field(default_factory=dict)
     days: dict[str, str] = field(default_factory=dict)
@@ -50,51 +54,87 @@ class Visible:
             self.days.setdefault(kind, day)
 
 
-def read_visible(page: Page) -> Visible:
-    """Bylines and dates of the page; what stands far below the heading is looked at only where nothing stood near."""
-    walk = _Walk(page)
-    for root in page.roots:
-        for element in root.iter("*"):
+def read_visible(page: Page, title: str) -> Visible:
+    """Bylines and dates around the heading that bears `title`; the rest of the page where none stand there."""
+    heading = _heading(page, key(title))
+    walk = _Walk(page, heading)
+    for element in page.order[max(0, heading - ABOVE) : heading]:
+        walk.visit(element)
+    walk.passed, walk.label = True, ""
+    end = min(len(page.order), heading + NEAR)
+    for number in range(heading, end):
+        walk.visit(page.order[number])
+        if walk.after > NEAR_AUTHOR:
+            end = number + 1
+            break
+    walk.marked(end)
+    if not walk.found.days or not walk.found.names:
+        walk.far = True
+        for element in page.order[end:]:
             walk.visit(element)
-            if walk.after > NEAR_AUTHOR and walk.found.days and walk.found.names:
-                return walk.found
     return walk.found
+
+
+def _heading(page: Page, title: str) -> int:
+    """The number of the heading that says the title; else of one that nearly does; else of the first; else 0."""
+    if not title:
+        return page.h1s[0][0] if page.h1s else 0
+    for number, text in page.h1s:
+        if key(text) == title:
+            return number
+    for number, element in page.h2s:
+        if key(text_of(element)) == title:
+            return number
+    for number, text in page.h1s:
+        heading = key(text)
+        if len(heading) > 7 and (heading in title or title in heading):
+            return number
+    for number, element in enumerate(page.order):
+        text = element.text or ""
+        if len(title) <= len(text) < len(title) + 40 and element.tag not in _NO_TEXT and key(text) == title:
+            return number
+    return page.h1s[0][0] if page.h1s else 0
 
 
 class _Walk:
     """The state of one walk: whether the heading was passed, and how much text has gone by since."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, heading: int) -> None:
         self.found = Visible()
         self.after = 0
+        self.passed = self.far = False
+        self.label = ""  # the text before, where it may say what follows: "Updated:"
+        self._before = ("", "")  # the last two lines
+        self._beside_day = 0  # lines left that stand beside a date
         self._page = page
-        self._passed = False
+        self._heading = heading
         self._looks = LOOKS
         self._classes: dict[str, int] = {}
-        self._subject = key(page.meta("og:title") or _headline(page) or page.title)
-        # With one h1, or none that the head repeats, the first h1 is the heading.
-        self._any_heading = len(page.headings) == 1 or not any(map(self._is_subject, page.headings))
 
     def visit(self, element: etree._Element) -> None:
         """Take in one element, its own text and the text after it."""
-        tag = element.tag
-        if tag == "h1" and (self._any_heading or self._is_subject(self._look(element, 500))):
-            self._passed, self.after = True, 0
-        text, tail = element.text, element.tail
-        speaks = bool(text and not text.isspace()) and tag not in _NO_TEXT
-        follows = bool(tail and not tail.isspace())
-        timed = tag == "time" or bool(element.get("datetime"))
-        if not (speaks or follows or timed or tag in _AUTHOR_TAGS):
+        tag, text, tail = element.tag, element.text, element.tail
+        if text and tag not in _NO_TEXT and not text.isspace():
+            self._text(element, text, inside=True)
+        if tail and not tail.isspace():
+            self._text(element, tail, inside=False)
+        if self.far:
             return
-        kinds = self._class_kinds(element)
-        if text and speaks:
-            self._text(element, text, kinds, inside=True)
-        if tail and follows:
-            self._text(element, tail, kinds, inside=False)
-        if timed:
-            self._time(element, kinds)
-        if tag in _AUTHOR_TAGS:
-            self._author(element, kinds)
+        if tag == "a":
+            self._link(element)
+        elif tag in _TIMES and (tag == "time" or element.get("title") or element.get("datetime")):
+            self._time(element)
+
+    def marked(self, end: int) -> None:
+        """Take in what stands anywhere on the page and is marked as a time or an author."""
+        for _, element in self._page.by_rel:
+            self.found.add_name("rel:author", self._look(element, 200))
+        for number, element in self._page.classed:
+            if element.tag in _AUTHOR_TAGS and self._looks:
+                self._looks -= 1
+                self._add_class(number, end, _parts_of(element))
+        for _, element in self._page.times[:1]:
+            self.found.add_day("time", self._stamp(element))
 
     def _look(self, element: etree._Element, limit: int) -> str:
         """The text of an element while looks are left, then the empty string."""
@@ -103,16 +143,114 @@ class _Walk:
         self._looks -= 1
         return text_of(element, limit)
 
-    def _is_subject(self, heading: str) -> bool:
-        text = key(heading)
-        return len(text) > 7 and (text in self._subject or self._subject in text)
+    # ------------------------------------------------------------------ lines
+    def _text(self, element: etree._Element, text: str, *, inside: bool) -> None:
+        if self.passed:
+            self.after += len(text)
+        label, self.label = self.label, ""
+        if len(text) > 2 * LINE:
+            return
+        line = " ".join(text.split())  # names are cleaned when they are split
+        if len(line) >= LINE:
+            return
+        if len(line) <= LABEL:
+            self.label = line
+        self._names(element, line, label, inside=inside)
+        if may_hold_date(line):
+            day = self._page.dates.visible(line)
+            if day:
+                self._add_day(day, line, label, self._class_kinds(element if inside else element.getparent()))
+        self._before = (self._before[1], line)
 
-    def _class_kinds(self, element: etree._Element) -> int:
+    def _names(self, element: etree._Element, line: str, label: str, *, inside: bool) -> None:
+        if self.far or self.after >= NEAR_BYLINE:
+            if WRITTEN_BY.match(line):
+                self._byline("byline:below", element, line, inside=inside)
+        elif BYLINE.match(line):
+            self._byline("byline" if self.passed else "byline:above", element, line.lstrip("-–— "), inside=inside)
+        elif label and BYLINE.match(label) and BYLINE_ALONE.fullmatch(label):
+            self.found.add_name("byline:next" if self.passed else "byline:above", line)
+        elif self._beside_day:
+            self._beside_day -= 1
+            if LONE_NAME.fullmatch(line):
+                self.found.add_name("text:beside-date", line)
+
+    def _byline(self, kind: str, element: etree._Element, line: str, *, inside: bool) -> None:
+        if BYLINE_ALONE.fullmatch(line):
+            following = element.getnext()
+            after = self._look(following, LINE) if following is not None else ""
+            whole = self._look(element, LINE) if inside else ""
+            if inside and element.tail and not element.tail.isspace():
+                after = clip(element.tail, LINE)
+            line = whole if len(whole) > len(line) else f"{line} {after}"
+        if len(line) < 100:
+            self.found.add_name(kind, line)
+
+    def _add_day(self, day: str, line: str, label: str, kinds: int) -> None:
+        words = f"{label} {line}"
+        near = self.passed and self.after < NEAR_DATE
+        if near:
+            self._beside_day = 2
+            for part in (*self._before, *_BAR.split(line)):
+                if LONE_NAME.fullmatch(part):
+                    self.found.add_name("text:beside-date", part)
+        if kinds & _UPDATED or UPDATED_WORDS.search(words):
+            self.found.add_day("text:updated" if near else "text:updated-elsewhere", day)
+        elif near:
+            if PUBLISHED_WORDS.search(words):
+                self.found.add_day("text:published-near", day)
+            elif len(line) > DATE_LINE:
+                self.found.add_day("text:near-heading+long", day)
+            elif self.found.days.get("text:near-heading", day) == day:
+                self.found.add_day("text:near-heading", day)
+            else:
+                self.found.add_day("text:near-heading+next", day)
+        elif len(line) < 80 and PUBLISHED_WORDS.search(words):
+            self.found.add_day("text:published", day)
+        elif not self.passed:
+            self.found.add_day("text:class-above" if kinds else "text:above", day)
+        else:
+            self.found.add_day("text:class" if kinds else "text", day)
+
+    # ------------------------------------------------------------------ marked elements
+    def _stamp(self, element: etree._Element) -> str:
+        dates = self._page.dates
+        stated = element.get("datetime") or element.get("title") or element.get("content")
+        return dates.stamp(stated) or dates.visible(self._look(element, 100))
+
+    def _time(self, element: etree._Element) -> None:
+        day, kinds = self._stamp(element), self._class_kinds(element)
+        if not day:
+            return
+        if kinds & _UPDATED or UPDATED_WORDS.search(self.label):
+            self.found.add_day("time:updated", day)
+        elif kinds & _PUBLISHED or element.get("pubdate") is not None or PUBLISHED_WORDS.search(self.label):
+            self.found.add_day("time:published", day)
+        elif self.passed:
+            self.found.add_day("time:after-heading", day)
+        else:
+            self.found.add_day("time:above", day)
+
+    def _link(self, element: etree._Element) -> None:
+        address = element.get("href")
+        if address and _AUTHOR_PATH.search(address[:300]):
+            text = self._look(element, 200)
+            if len(text) < 60:
+                self.found.add_name("byline:link" if self.passed else "byline:link-above", text)
+
+    def _add_class(self, number: int, end: int, text: str) -> None:
+        if len(text) < 100:
+            near = self._heading <= number < end
+            above = self._heading - ABOVE <= number < self._heading
+            self.found.add_name(f"byline:class{'' if near else '-above' if above else '-elsewhere'}", text)
+
+    def _class_kinds(self, element: etree._Element | None) -> int:
         """What the classes of an element and its parent say."""
-        own = self._words(element.get("class"), element.get("id"))
+        if element is None:
+            return 0
         parent = element.getparent()
         above = self._words(parent.get("class"), None) if parent is not None else 0
-        return own | (above & ~_AUTHOR)
+        return above | self._words(element.get("class"), element.get("id"))
 
     def _words(self, classes: str | None, identity: str | None) -> int:
         if not classes and not identity:
@@ -123,75 +261,6 @@ class _Walk:
             short = text[:200]
             kinds = self._classes[text] = sum(bit for bit, words in _CLASS_WORDS if words.search(short))
         return kinds
-
-    def _text(self, element: etree._Element, text: str, kinds: int, *, inside: bool) -> None:
-        if text.isspace():
-            return
-        if self._passed:
-            self.after += len(text)
-        if len(text) > 2 * LINE:
-            return
-        line = clip(text, 2 * LINE)
-        if len(line) >= LINE:
-            return
-        if not self._passed or self.after < NEAR_BYLINE:
-            if BYLINE.match(line):
-                self._byline("byline" if self._passed else "byline-above", element, line, inside=inside)
-        elif WRITTEN_BY.match(line):
-            self._byline("byline-below", element, line, inside=inside)
-        day = self._page.dates.visible(line)
-        if day:
-            self.found.add_day(self._day_kind(line, kinds), day)
-
-    def _byline(self, kind: str, element: etree._Element, line: str, *, inside: bool) -> None:
-        if BYLINE_ALONE.fullmatch(line):
-            following = element.getnext()
-            after = self._look(following, LINE) if following is not None else ""
-            whole = self._look(element, LINE) if inside else ""
-            line = whole if len(whole) > len(line) else f"{line} {after}"
-        if len(line) < 100:
-            self.found.add_name(kind, line)
-
-    def _day_kind(self, line: str, kinds: int) -> str:
-        if kinds & _UPDATED or UPDATED_WORDS.search(line):
-            return "updated"
-        if self._passed and self.after < NEAR_DATE:
-            return "near-heading"
-        if len(line) < 80 and PUBLISHED_WORDS.search(line):
-            return "published-line"
-        return "dated-class" if kinds & (_DATED | _PUBLISHED) else "any"
-
-    def _time(self, element: etree._Element, kinds: int) -> None:
-        dates = self._page.dates
-        day = dates.stamp(element.get("datetime")) or dates.visible(self._look(element, 100))
-        if kinds & _UPDATED:
-            self.found.add_day("time-updated", day)
-        if kinds & _PUBLISHED:
-            self.found.add_day("time-published", day)
-        if self._passed:
-            self.found.add_day("time-after-heading", day)
-        self.found.add_day("time", day)
-
-    def _author(self, element: etree._Element, kinds: int) -> None:
-        by_rel = "author" in (element.get("rel") or "").lower().split()
-        by_link = element.tag == "a" and _AUTHOR_PATH.search((element.get("href") or "")[:300])
-        if by_rel:
-            self.found.add_name("rel", self._look(element, 200))
-        if kinds & _AUTHOR and self._looks:
-            self._looks -= 1
-            self._add_class(_parts_of(element))
-        if by_link:
-            self._add_link(self._look(element, 200))
-
-    def _add_class(self, text: str) -> None:
-        if len(text) < 100:
-            self.found.add_name("class", text)
-            if self._passed and self.after < NEAR_AUTHOR:
-                self.found.add_name("class-after-heading", text)
-
-    def _add_link(self, text: str) -> None:
-        if len(text) < 60:
-            self.found.add_name("link-after-heading" if self._passed else "link", text)
 
 
 def _parts_of(element: etree._Element) -> str:
@@ -206,8 +275,3 @@ def _parts_of(element: etree._Element) -> str:
         if count > 100 or len(line) > 100:
             break
     return line
-
-
-def _headline(page: Page) -> str:
-    names: Iterable[object] = (node.get("headline") for node in page.data.articles)
-    return next((text for name in names if (text := clip(name))), "")

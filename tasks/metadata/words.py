@@ -13,10 +13,12 @@ __all__ = [
     "BY_INSIDE",
     "CREDENTIALS",
     "LEAD_IN",
+    "LONE_NAME",
     "MONTHS",
     "NAME_BREAK",
     "NAME_TAIL",
     "NOT_A_NAME",
+    "ORGANISATION",
     "PAGE_TYPES",
     "PUBLISHED_WORDS",
     "ROLE",
@@ -66,7 +68,10 @@ PUBLISHED_WORDS = re.compile(r"publi|posted|veröffentlicht|erstellt|entry-date|
 
 # ---- bylines
 _BY = "by von par por di af av door przez od from"
-_LABEL = "author autor auteur autorin autore text bericht redaktion redakteur about_the_author about_author автор"
+_LABEL = (
+    "author(s) authors autoren autorinnen auteurs autores autori contributors contributor author autor auteur autorin "
+    "autore text bericht redaktion redakteur about_the_author about_author автор"
+)
 _BEFORE_BY = (
     "story text article written posted published words reported medically_reviewed reviewed created "
     "geschrieben veröffentlicht publié aktualisiert erstellt ein_artikel ein_beitrag ein_gastbeitrag artikel "
@@ -78,13 +83,22 @@ LEAD_IN = re.compile(
     re.I,
 )
 # A text node that starts a byline, and one that is nothing but the lead-in (the name is the next node).
-_START = r"(?:text|written|posted|words|article|interview|ein \w{1,20})"
-_STARTERS = r"(?:by|von|par|por|di|author|autor|autorin|text|auteur)"
-BYLINE = re.compile(rf"(?:{_START}\s)?{_STARTERS}\b\s?:?\s?", re.I)
+_START = (
+    r"(?:text|written|posted|published|words|article|story|report|post|researched|interview|blog ?beitrag|ein \w{1,20})"
+)
+_STARTERS = (
+    r"(?:by|von|par|por|di|authors?(?:\(s\))?|autor|autorin|autoren|autores|text|auteurs?|contributors?|redaktion)"
+)
+BYLINE = re.compile(rf"[-–— ]*(?:{_START}\s)?{_STARTERS}\b\s?:?\s?", re.I)
 BYLINE_ALONE = re.compile(rf"(?:{_START}\s)?{_STARTERS}\s?:?", re.I)
 WRITTEN_BY = re.compile(
-    r"(?:written|posted|words|authored) by\b|author$|(?:geschrieben|verfasst) von\b|écrit par\b|escrito por\b",
+    r"(?:this (?:post|article) was )?(?:written|posted|words|authored|researched) by\b|"
+    r"(?:autor|autorin|text|autoren):\s|author$|(?:geschrieben|verfasst) von\b|écrit par\b|escrito por\b",
     re.I,
+)
+# A line that may be nothing but a name.
+LONE_NAME = re.compile(
+    r"(?:(?:Dr|Prof|Mag)\. )?[^\W\d_a-zß-öø-ÿ]\w*[\w.'’-]*(?: (?:[a-z]{2,3} )?[^\W\d_a-zß-öø-ÿ][\w.'’-]*){1,3}"
 )
 BY_INSIDE = re.compile(r"(?:^|\s)(?:by|von|par|por)\s?:?\s(?=[^\W\d_])", re.I)
 
@@ -115,7 +129,7 @@ _STOP_START = (
     "kommentar name_* publiziert stand ein_artikel head_of bild quelle"
 )
 NOT_A_NAME = re.compile(
-    r"https?:|www\.|\.(?:com|de|org|net)$|@|\d{3,}|©|[{}<>]|\w\.\w+\.\w"
+    r"https?:|www\.|\.(?:com|de|org|net)$|@|\b\d{3,}|©|[{}<>]|\w\.\w+\.\w"
     rf"|^(?:{_MONTH_STARTS})[a-zé]*\.?\s?\d"
     rf"|^(?:the )?(?:(?:{_alternatives(_STOP_WHOLE)})$|(?:{_alternatives(_STOP_START)}))",
     re.I,
@@ -128,3 +142,11 @@ _ROLES = (
     "freelance senior editor-in-chief thüringen washington london berlin new_york dpa afp ap reuters"
 )
 ROLE = re.compile(rf"\b(?:{_alternatives(_ROLES)})\b", re.I)
+# What an organisation's name holds and a person's does not.
+ORGANISATION = re.compile(
+    r"\b(?:staff|team|redaktion|redacci[oó]n|redazione|redacja|r[ée]daction|redactie|news|desk|editors?|press|media|"
+    r"magazine|verlag|agency|group|university|universit[äàé]\w*|institute?|foundation|stiftung|center|centre|inc|llc|ltd|"
+    r"gmbh|e\.? ?v|company|association|society|ministry|department|afp|dpa|reuters|apa|sda|ap|efe|ansa|lusa|pap|tass|"
+    r"online|blog|official|guest|service|services|times|post|journal|office|council|club|the)\b",
+    re.I,
+)

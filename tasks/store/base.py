@@ -161,10 +161,11 @@ class Store:
             ) from None
         return target
 
-    def list_ids(self) -> Iterator[str]:
-        """Ids of all committed bundles, oldest first."""
+    def list_ids(self, day: str = "") -> Iterator[str]:
+        """Ids of all committed bundles, or of those of one day (yyyymmdd), oldest first."""
         self._ready_to_read()
-        found = (key.rpartition("/")[2].removesuffix(".json") for key in self._manifest_keys())
+        prefix = f"{BUNDLES}{day[:4]}/{day[4:6]}/{day[6:8]}/" if day else BUNDLES
+        found = (key.rpartition("/")[2].removesuffix(".json") for key in self._manifest_keys(prefix))
         return iter(sorted(found))
 
     def manifests(self) -> Iterator[tuple[str, bytes]]:
@@ -217,8 +218,8 @@ class Store:
             remedy="Nothing was overwritten: compare the two by hand, then move the wrong one away",
         )
 
-    def _manifest_keys(self) -> Iterator[str]:
-        for key in self.objects.keys(BUNDLES):
+    def _manifest_keys(self, prefix: str) -> Iterator[str]:
+        for key in self.objects.keys(prefix):
             stem, dot, kind = key.rpartition(".")
             bundle_id = stem.rpartition("/")[2]
             if dot and kind == "json" and BUNDLE_ID.fullmatch(bundle_id) and key == manifest_key(bundle_id):

@@ -147,6 +147,8 @@ def article() -> Article:
             19,
             digest(b"Become a member today."),
             0.25,
+            0.5,
+            (("links", -0.75),),
         ),
     )
     text = "The tide\n\nThe tide came in — later than foretold.\n\nIt left before noon.\n"

@@ -157,6 +157,7 @@ def test_the_ledger_holds_every_field_of_every_removal(tmp_path: Path) -> None:
     assert len(lines) == 2
     assert lines[1] == (
         f'{{"chars":19,"concept":"promo","digest":"{digest(b"Become a member today.")}",'
+        '"doubt":0.5,"leading":[["links",-0.75]],'
         '"path":"/html[1]/body[1]/article[1]/p[2]","rule":"promo-member","score":0.25,'
         '"text":"Become a member today.","why":"asks for membership"}'
     )
@@ -164,12 +165,23 @@ def test_the_ledger_holds_every_field_of_every_removal(tmp_path: Path) -> None:
 
 def test_metadata_names_source_verdict_and_sums(tmp_path: Path) -> None:
     found = table(pack(tmp_path).path, "article/metadata.json")
-    assert found["title"] == {"value": "The tide", "source": "meta:og:title"}
+    assert found["title"] == {"value": "The tide", "source": "meta:og:title", "rivals": []}
     assert found["site"] is None
     assert found["verdict"] == {"kind": "ok", "reasons": []}
     assert (found["page_chars"], found["kept_chars"], found["removed_chars"]) == (81, 58, 23)
     assert (found["no_article"], found["removals"], found["words"]) == (None, 2, 14)
     assert found["captured_at"] == "2026-11-23T10:54:47.123456Z"
+
+
+def test_metadata_keeps_the_rivals_and_the_manifest_does_not(tmp_path: Path) -> None:
+    rivals = (Sourced("Tides", "h1"), Sourced("The tide | Sea", "title"))
+    bundle = pack(tmp_path, metadata=replace(METADATA, title=Sourced("The tide", "meta:og:title", rivals)))
+    assert table(bundle.path, "article/metadata.json")["title"] == {
+        "value": "The tide",
+        "source": "meta:og:title",
+        "rivals": [{"value": "Tides", "source": "h1"}, {"value": "The tide | Sea", "source": "title"}],
+    }
+    assert json.loads(bundle.manifest)["title"] == {"value": "The tide", "source": "meta:og:title"}
 
 
 def test_provenance_names_the_record_that_the_article_comes_from(tmp_path: Path) -> None:

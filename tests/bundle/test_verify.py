@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tasks.bundle.jsons import json_line
 from tasks.bundle.verify import is_sound, verify_file
 from tests.bundle.forge import codes, edit_record, members, reindexed, rewrite, severities
 from tests.bundle.samples import captures, digest, pack
@@ -207,7 +208,17 @@ FORGED = [
     ("derived-count", "article/metadata.json", b'"words": ', b'"words": 1'),
     ("derived-count", "article/removed.jsonl", b'"chars":4', b'"chars":5'),
     ("derived-count", "article/removed.jsonl", b'"concept":"promo"', b'"concept":"ads"'),
+    ("derived-count", "article/metadata.json", b'"promo": ', b'"ads": '),
+    ("derived-count", "article/metadata.json", b'"navigation": 4', b'"navigation": 5'),
+    ("derived-count", "article/metadata.json", b'"removals": 2', b'"removals": 3'),
     ("derived-broken", "article/removed.jsonl", b'"digest":"sha256:', b'"digest":"'),
+    ("derived-broken", "article/removed.jsonl", b'"doubt":0.0', b'"doubt":1.5'),
+    ("derived-broken", "article/removed.jsonl", b'"doubt":0.0', b'"doubt":"0.0"'),
+    ("derived-broken", "article/removed.jsonl", b'"score":0.25', b'"score":-1'),
+    ("derived-broken", "article/removed.jsonl", b'"score":0.25', b'"score":true'),
+    ("derived-broken", "article/removed.jsonl", b'"leading":[]', b'"leading":["links"]'),
+    ("derived-broken", "article/removed.jsonl", b'"leading":[]', b'"leading":[["links","much"]]'),
+    ("derived-broken", "article/removed.jsonl", b'["links",-0.75]', b'["links"]'),
     ("derived-broken", "article/removed.jsonl", b"{", b""),
     ("derived-broken", "article/metadata.json", b"{", b"("),
 ]
@@ -218,6 +229,13 @@ def test_a_forged_derived_file_with_right_hashes_is_found(
     bundle: Path, tmp_path: Path, code: str, name: str, old: bytes, new: bytes
 ) -> None:
     assert code in codes(rewrite(bundle, tmp_path / "x.wacz", changed(bundle, name, old, new)))
+
+
+def test_a_ledger_from_before_there_was_a_doubt_is_sound(bundle: Path, tmp_path: Path) -> None:
+    lines = [json.loads(line) for line in members(bundle)["article/removed.jsonl"].splitlines()]
+    old = [{name: value for name, value in line.items() if name not in ("doubt", "leading")} for line in lines]
+    ledger = b"".join(json_line(line) + b"\n" for line in old)
+    assert codes(rewrite(bundle, tmp_path / "x.wacz", {"article/removed.jsonl": ledger})) == set()
 
 
 @pytest.mark.parametrize("name", ["article.txt", "article.md", "removed.jsonl", "metadata.json", "provenance.json"])

@@ -28,11 +28,17 @@ def our_rules() -> RuleSet:
     return load_rules((CONFIG,))
 
 
-def article_page(inside: str) -> str:
-    """An article of two paragraphs with something between them."""
+TITLE = "The crane that nobody wanted"
+STANDFIRST = "After ninety years the harbour loses its last crane."
+
+
+def article_page(inside: str, after: str = "") -> str:
+    """An article of some paragraphs with something between them, or after the last."""
     return (
-        "<!doctype html><html><head><title>The crane</title></head><body><article><h1>The crane</h1>"
-        f"<p>{BEFORE}</p><p>{AFTER}</p>{inside}<p>{AFTER}</p><p>{BEFORE}</p></article></body></html>"
+        "<!doctype html><html><head><title>The crane</title>"
+        f'<meta property="og:title" content="{TITLE} | Wenmouth Courier">'
+        f'<meta name="description" content="{STANDFIRST}"></head><body><article><h1>The crane</h1>'
+        f"<p>{BEFORE}</p><p>{AFTER}</p>{inside}<p>{AFTER}</p><p>{BEFORE}</p>{after}</article></body></html>"
     )
 
 

@@ -1,4 +1,7 @@
-"""Promise 1: every text node of the page is in the article or in exactly one removal."""
+"""Promise 1: every text node of the page is in the article or in exactly one removal.
+
+Of the article it is either in the text or in exactly one caption.
+"""
 
 import gzip
 import hashlib
@@ -42,10 +45,26 @@ def account(html: str) -> list[str]:
         wrong.append("page_chars")
     if article.page_chars != article.kept_chars + sum(removal.chars for removal in article.removals):
         wrong.append("characters do not add up")
-    kept = visible("".join(text for text, owner in zip(page.texts, cleaning.owner, strict=True) if not owner))
-    if visible(article.text) != kept:
+    told, captions = prose_and_captions(cleaning)
+    if visible(article.text) != told:
         wrong.append("the plain text is not the kept texts")
+    if [visible(caption) for caption in article.captions] != captions:
+        wrong.append("the captions are not the kept texts of the captions")
+    if article.kept_chars != len(told) + len("".join(captions)):
+        wrong.append("kept_chars")
     return wrong + ledger_gaps(page.texts, cleaning.owner, article.removals)
+
+
+def prose_and_captions(cleaning: Cleaning) -> tuple[str, list[str]]:
+    """The kept texts as the page has them: those outside of captions, and those of each caption."""
+    page, captions = cleaning.page, cleaning.kept.captions
+    spans = [range(page.text_start[number], page.text_end[number]) for number in sorted(captions)]
+    inside = {index for span in spans for index in span}
+    assert len(inside) == sum(map(len, spans)), "a caption lies in another"
+    kept = [index for index, owner in enumerate(cleaning.owner) if not owner]
+    told = "".join(page.texts[index] for index in kept if index not in inside)
+    of_each = ["".join(page.texts[index] for index in kept if index in span) for span in spans]
+    return visible(told), [caption for one in of_each if (caption := visible(one))]
 
 
 def ledger_gaps(texts: list[str], owner: list[int], removals: tuple) -> list[str]:  # type: ignore[type-arg]
@@ -97,6 +116,9 @@ def test_every_text_of_every_corpus_page_is_accounted_for(shared: Path, corpus: 
         "<svg><title>unseen</title></svg><noscript><p>unseen</p></noscript><p>seen</p>",
         article_page("<div style='display:none'>hidden text</div><pre>  code\n    more</pre>"),
         article_page("<ul><li>one<ul><li>two</li></ul>three</li></ul>"),
+        article_page("<figure><img src='a.jpg'><figcaption>The quay. <b>Photo: A. Lee</b></figcaption></figure>"),
+        article_page("<p>See <img src='a.jpg'><span class='caption'>the quay</span> and <i>the crane</i> of it.</p>"),
+        article_page("<p>So <math><mi>E</mi><annotation encoding='application/x-tex'>E</annotation></math> it is.</p>"),
         article_page("<p>" + "word " * 40 + "<b>bold<br><br>still bold</b> tail</p>"),
     ],
 )
@@ -118,3 +140,16 @@ def test_a_removal_with_another_digest_is_found() -> None:
     assert removals
     page.texts[cleaning.owner.index(next(owner for owner in cleaning.owner if owner))] += "!"
     assert ledger_gaps(page.texts, cleaning.owner, removals) != []
+
+
+def test_a_caption_that_stands_in_the_text_as_well_is_found() -> None:
+    figure = "<figure><img src='a.jpg'><figcaption>The quay.</figcaption></figure>"
+    tree = parse_tree(article_page(figure))
+    assert tree.root is not None
+    cleaning = Cleaning(walk(tree.root), url=URL, rules=RULES)
+    article = cleaning.article("lxml")
+    told, captions = prose_and_captions(cleaning)
+    assert (captions, article.captions) == (["Thequay."], ("The quay.",))
+    cleaning.kept.captions.clear()
+    assert prose_and_captions(cleaning)[0] != told
+    assert visible(cleaning.article("lxml").text) != told

@@ -10,7 +10,17 @@ from tasks.clean import clean_page, load_rules
 from tasks.clean.rules import Rule
 from tasks.clean.selector import look_at, parse_selector
 from tasks.errors import RuleError
-from tests.clean.helpers import AFTER, BEFORE, CONFIG, URL, article_page, lines_executed, our_rules, strip_all
+from tests.clean.helpers import (
+    AFTER,
+    BEFORE,
+    CONFIG,
+    TITLE,
+    URL,
+    article_page,
+    lines_executed,
+    our_rules,
+    strip_all,
+)
 
 RULE = '[[rule]]\nid = "mine"\nselector = "div.tide"\nwhy = "tides"\n'
 
@@ -39,6 +49,20 @@ def folder(tmp_path: Path, text: str, name: str = "rules/widget.toml") -> Path:
         (RULE + 'max_chars = "many"\n', 5, "max_chars is not of type int"),
         (RULE + "unless = [1]\n", 5, "unless is not of type list"),
         (RULE + "\n" + RULE, 7, "stands here twice"),
+        ("rule = 3\n", 1, "no list of tables"),
+        ('[[rule]]\nid = "mine"\nwhy = "x"\ntext = "^(a+)+$"\n', 4, "would never end"),
+        ('[[rule]]\nid = "mine"\nwhy = "x"\ntext = "^(?:x(?:a*b)?){2,}"\n', 4, "would never end"),
+        ('[[rule]]\nid = "mine"\nwhy = "x"\nlines = ["*"]\n', 4, "almost any line"),
+        ('[[rule]]\nid = "mine"\nwhy = "x"\n[rule.lines]\nde = "x"\n', 4, "lines is not of type list or dict"),
+        ('[[rule]]\nid = "mine"\nwhy = "x"\n[rule.lines]\nde = ["(x"]\n', 4, "bracket"),
+        ('[[rule]]\nid = "mine"\nwhy = "x"\nsame_as = "byline"\n', 4, "unknown same_as 'byline'"),
+        (RULE + 'same_as = "headline"\n', 5, "same_as goes with no selector"),
+        ('[[rule]]\nid = "mine"\nwhy = "x"\nbody = "div"\n', 4, "body needs the hosts"),
+        (RULE + 'strip = "p"\nsites = ["a.example"]\n', 5, "strip goes with no selector"),
+        ('[[rule]]\nid = "mine"\nwhy = "x"\nkeep = "p"\nsites = ["a"]\nunless = ["item"]\n', 4, "goes with no item"),
+        ('[[rule]]\nid = "mine"\nwhy = "x"\nkeep = "p q"\nsites = ["a"]\n', 4, "no part of a selector"),
+        (RULE + 'valid_until = "2027-12-31"\n', 5, "valid_until is not of type date"),
+        (RULE + "valid_from = 2027-01-01\nvalid_until = 2026-01-01\n", 6, "before valid_from"),
     ],
 )
 def test_a_broken_file_is_refused_with_file_line_and_key(tmp_path: Path, text: str, line: int, words: str) -> None:
@@ -89,6 +113,56 @@ def test_a_site_file_holds_for_its_host_and_sub_domains_alone(tmp_path: Path) ->
     ]
 
 
+def test_a_pattern_whose_repeats_have_limits_is_fine(tmp_path: Path) -> None:
+    text = '[[rule]]\nid = "mine"\nwhy = "x"\ntext = "^(?:[a+*]{1,3}(?:b|c)?[(+]){0,9}d+$"\n'
+    assert [rule.id for rule in load_rules((folder(tmp_path, text),)).rules] == ["mine"]
+
+
+def test_a_rule_with_selector_and_lines_needs_both(tmp_path: Path) -> None:
+    rules = load_rules((folder(tmp_path, RULE.replace("why", 'lines = ["high water *"]\nwhy')),))
+
+    def fires(fragment: str) -> bool:
+        return "mine" in {reason.rule for reason in strip_all(article_page(fragment), rules)[1]}
+
+    assert fires("<div class='tide'><p>High water at nine</p></div>")
+    assert not fires("<div class='tide'><p>Low water at nine</p></div>")
+    assert not fires("<div class='ebb'><p>High water at nine</p></div>")
+
+
+def test_no_rule_of_ours_takes_running_prose_for_its_names_alone(tmp_path: Path) -> None:
+    prose = f"<div class='tide'><p>{BEFORE} {AFTER}</p></div>"
+    rules = load_rules((folder(tmp_path, RULE),))
+    assert "mine" not in {reason.rule for reason in strip_all(article_page(prose), rules)[1]}
+    site = load_rules((folder(tmp_path / "own", RULE + 'concept = "widget"\n', "sites/harbour.example.toml"),))
+    assert "mine" in {reason.rule for reason in strip_all(article_page(prose), site)[1]}
+
+
+@pytest.mark.parametrize(
+    "prose", ["起重机已经卖掉了，没有人知道买主是谁。" * 4, "क्रेन बिक गई और किसी को पता नहीं कि किसे। " * 6]
+)
+def test_prose_in_writings_with_other_full_stops_is_spared_too(tmp_path: Path, prose: str) -> None:
+    rules = load_rules((folder(tmp_path, RULE),))
+    page = article_page(f"<div class='tide'><p>{prose}</p></div>")
+    assert "mine" not in {reason.rule for reason in strip_all(page, rules)[1]}
+
+
+def test_one_rule_takes_no_more_than_half_of_the_article_in_many_pieces(tmp_path: Path) -> None:
+    rules = load_rules((folder(tmp_path, RULE),))
+    page = article_page("".join(f"<div class='tide'><p>High water at nine in harbour {n}</p></div>" for n in range(60)))
+    kept, reasons = strip_all(page, rules)
+    assert 0 < len(reasons) - 1 < 60
+    assert sum(not owner for owner in kept.owner) > 0
+
+
+def test_a_headline_is_known_with_and_without_the_name_of_the_site() -> None:
+    for line in (TITLE, f"{TITLE} | Wenmouth Courier", f"«{TITLE.upper()}»"):
+        assert "title-repeat" in {reason.rule for reason in strip_all(article_page(f"<h2>{line}</h2>"), our_rules())[1]}
+    for line in ("Wenmouth Courier", "The crane"):
+        assert "title-repeat" not in {
+            reason.rule for reason in strip_all(article_page(f"<h2>{line}</h2>"), our_rules())[1]
+        }
+
+
 def test_no_rule_takes_most_of_the_article() -> None:
     page = "<body><div class='newsletter'>" + article_page("").replace("html", "div") + "</div></body>"
     assert "last crane" in clean_page(page, url=URL, rules=our_rules()).text
@@ -135,6 +209,13 @@ def test_each_guard_spares_what_it_says(tmp_path: Path, guard: str, taken: str, 
     rules = load_rules((folder(tmp_path, RULE.replace("div.tide", ".tide") + f'unless = ["{guard}"]\n'),))
     assert "mine" in {reason.rule for reason in strip_all(article_page(taken), rules)[1]}
     assert "mine" not in {reason.rule for reason in strip_all(article_page(spared), rules)[1]}
+
+
+def test_followed_spares_what_prose_stands_after(tmp_path: Path) -> None:
+    rules = load_rules((folder(tmp_path, RULE + 'unless = ["followed"]\n'),))
+    tide = "<div class='tide'>High water</div>"
+    assert "mine" in {reason.rule for reason in strip_all(article_page("", tide), rules)[1]}
+    assert "mine" not in {reason.rule for reason in strip_all(article_page(tide), rules)[1]}
 
 
 def test_no_rule_reaches_into_an_embedded_post() -> None:

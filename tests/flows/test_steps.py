@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tasks import pipeline, watching
+from tasks import pipeline, recleaning, watching
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +21,8 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_every_stage_has_a_step_and_every_step_a_stage(steps: Any) -> None:
     stages = {name for name, _ in inspect.getmembers(pipeline, inspect.isfunction) if name.endswith("_stage")}
-    stages |= {"discover_stage", "plan_stage", "archive_shard"}
-    assert all(hasattr(pipeline, name) or hasattr(watching, name) for name in stages)
+    stages |= {"discover_stage", "plan_stage", "archive_shard", "reclean_shard"}
+    assert all(any(hasattr(part, name) for part in (pipeline, watching, recleaning)) for name in stages)
     assert set(steps.STEPS) == stages
 
 

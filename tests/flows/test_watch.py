@@ -1,5 +1,6 @@
 """One watch run, without Prefect: what is due, in which order, how politely, and what is reported."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -157,9 +158,19 @@ def test_a_page_cannot_claim_to_be_one_of_another_host() -> None:
 
 def test_a_bad_bundle_holds_its_url_only_after_as_many_tries_as_the_settings_say() -> None:
     bad = bundle_of("https://a.example/1", kind="error")
-    assert held_urls([bad] * 2, 3) == set()
-    assert held_urls([bad] * 3, 3) == {"https://a.example/1"}
-    assert held_urls([bad, bundle_of("https://a.example/1")], 3) == {"https://a.example/1"}
+    tries = [dataclasses.replace(bad, id=f"2026112301010{number}-0123456789abcdef") for number in range(3)]
+    assert held_urls(tries[:2], 3) == set()
+    assert held_urls(tries, 3) == {"https://a.example/1"}
+    assert held_urls([*tries[:1], bundle_of("https://a.example/1")], 3) == {"https://a.example/1"}
+
+
+def test_a_bad_capture_that_was_cleaned_anew_counts_as_one_try() -> None:
+    bad = dataclasses.replace(bundle_of("https://a.example/1", kind="error"), id="20261123010100-0123456789abcdef")
+    anew = [
+        dataclasses.replace(bad, id=f"20261123010100-{number:016x}", root=bad.id, generation=number)
+        for number in (1, 2, 3)
+    ]
+    assert held_urls([bad, *anew], 2) == set()
 
 
 def test_a_url_is_held_however_host_and_port_are_spelled() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from lxml import etree
 
 from tasks.metadata import describe
-from tasks.records import Metadata
+from tasks.records import Metadata, Sourced
 
 URL = "https://www.harbour-post.example/news/2024/ferry"
 
@@ -20,6 +20,11 @@ def parse(html: str) -> etree._Element:
 def described(html: str, *, url: str = URL, headers: dict[str, str] | None = None) -> Metadata:
     """What `describe` says of a page."""
     return describe(parse(html), url=url, headers=headers or {})
+
+
+def told(field: Sourced[Any] | None) -> tuple[Any, str] | None:
+    """Value and source of a field, its rivals left aside."""
+    return (field.value, field.source) if field else None
 
 
 def page(body: str = "", *, head: str = "", lang: str = "en") -> str:

@@ -1,6 +1,7 @@
 """Nothing on a page makes `describe` fail, whatever types and sizes it finds where strings are expected."""
 
 import json
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -96,6 +97,12 @@ def test_meta_elements_and_headers_of_any_text_are_survived(metas, header):
         page("<h1>x</h1>" + "<p>By </p>" * 20_000),
         page("<h1>x</h1>" + "<p>1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1</p>" * 2_000),
         page('<p itemprop="author">' * 2_000 + "x"),
+        page(head='<meta property="og:title" content="x">' * 50_000),
+        page(head="".join(f'<meta name="n{n}" content="{n}">' for n in range(50_000))),
+        page("<h1>x</h1>" + "<span title='2024'>2024-13-45 31.02.2024 99/99/9999</span>" * 5_000),
+        page("<h1>x</h1>" + "".join(f"<a rel='author' href='/author/{n}'>A B{n}</a>" for n in range(5_000))),
+        page("<h1>x</h1><p>By</p>" * 5_000),
+        page("<h1>x</h1><p>A B | C D | 5 March 2024 | " + "E F | " * 20_000 + "</p>"),
     ],
 )
 def test_huge_and_deep_pages_are_survived(html):
@@ -111,3 +118,33 @@ def test_references_that_go_in_circles_end():
     people = [{"@type": "Person", "@id": f"#{n}", "name": [{"@id": f"#{(n + 1) % 5}"}] * 50} for n in range(5)]
     head = linked({"@graph": [{"@type": "NewsArticle", "author": [{"@id": "#0"}] * 50}, *people]})
     assert described(page(head=head)).authors is None
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        '<meta property="article:published_time" content="2024-03-05">',
+        '<p class="byline">By Ann Lee</p><time datetime="2024-03-05">5 March</time>',
+        "<h1>Ferry - sails | again</h1>",
+        '<div class="author"><a rel="author" href="/author/x">Ann Lee</a>',
+    ],
+)
+def test_time_grows_with_the_page_and_no_faster(piece):
+    def seconds(times: int) -> float:
+        root = parse(page(piece * times))
+        begun = process_time()
+        describe(root, url="https://a.example/", headers={})
+        return process_time() - begun
+
+    seconds(500)  # what is read once
+    small, large = min(seconds(2_000) for _ in range(3)), min(seconds(16_000) for _ in range(2))
+    assert large < 8 * 4 * (small + 0.005)  # a square would take 64 times as long, and far more than a few milliseconds
+
+
+def test_text_with_surrogates_is_written_as_utf_8():
+    head = linked({"@type": "NewsArticle", "headline": "a \ud83d b", "author": "Ann \udc00 Lee", "keywords": "\ud800"})
+    found = described(page(head=head))
+    for name in ("title", "authors", "tags"):
+        field = getattr(found, name)
+        for one in (field, *field.rivals) if field else ():
+            json.dumps([one.value, one.source], ensure_ascii=False).encode("utf-8")

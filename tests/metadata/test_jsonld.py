@@ -1,8 +1,8 @@
 import pytest
 
+from tasks.metadata import describe, linked_data
 from tasks.metadata.jsonld import MAX_SCRIPT, parse_json
-from tasks.records import Sourced
-from tests.metadata.pages import URL, article, described, linked, page
+from tests.metadata.pages import URL, article, described, linked, page, parse, told
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_broken_script_does_not_hide_a_sound_one():
     head = '<script type="application/ld+json">{"@type": "NewsArticle", "headline": </script>' + article(
         headline="Ferry"
     )
-    assert described(page(head=head)).title == Sourced("Ferry", "json-ld:headline")
+    assert told(described(page(head=head)).title) == ("Ferry", "json-ld:headline")
 
 
 def test_the_article_in_a_graph_is_found_and_its_author_reference_followed():
@@ -57,24 +57,25 @@ def test_the_article_in_a_graph_is_found_and_its_author_reference_followed():
         ]
     }
     found = described(page(head=linked(graph)))
-    assert found.title == Sourced("Ferry", "json-ld:headline")
-    assert found.authors == Sourced(("Ann Lee",), "json-ld:author")
-    assert found.published == Sourced("2024-03-05", "json-ld:datePublished")
-    assert found.site == Sourced("Harbour Post", "json-ld:WebSite.name")
+    assert told(found.title) == ("Ferry", "json-ld:headline")
+    assert told(found.authors) == (("Ann Lee",), "json-ld:author")
+    assert told(found.published) == ("2024-03-05", "json-ld:datePublished")
+    assert told(found.site) == ("Harbour Post", "json-ld:WebSite.name")
 
 
 def test_the_article_that_names_this_page_comes_before_a_teaser():
     teaser = {"@type": "NewsArticle", "headline": "Something else", "url": "https://www.harbour-post.example/else"}
     own = {"@type": "NewsArticle", "headline": "Ferry", "mainEntityOfPage": {"@id": URL}}
-    assert described(page(head=linked(teaser, own))).title == Sourced("Ferry", "json-ld:headline")
-    assert described(page(head=linked(teaser, own)), url="https://x.example/").title == Sourced(
-        "Something else", "json-ld:headline"
+    assert told(described(page(head=linked(teaser, own))).title) == ("Ferry", "json-ld:headline")
+    assert told(described(page(head=linked(teaser, own)), url="https://x.example/").title) == (
+        "Something else",
+        "json-ld:headline",
     )
 
 
 def test_an_article_within_its_web_page_is_found():
     head = linked({"@type": "WebPage", "mainEntity": {"@type": "BlogPosting", "headline": "Ferry"}})
-    assert described(page(head=head)).title == Sourced("Ferry", "json-ld:headline")
+    assert told(described(page(head=head)).title) == ("Ferry", "json-ld:headline")
 
 
 def test_a_script_that_is_far_too_long_is_passed_over():
@@ -95,9 +96,27 @@ def test_keywords_image_and_section_are_read_in_their_many_shapes():
             lang="",
         )
     )
-    assert found.tags == Sourced(("Ferry", "Winter"), "json-ld:keywords")
-    assert found.section == Sourced("Harbour", "json-ld:articleSection")
-    assert found.image == Sourced("https://www.harbour-post.example/a.jpg", "json-ld:image")
-    assert found.site == Sourced("Harbour Post", "json-ld:publisher.name")
-    assert found.language == Sourced("en-GB", "json-ld:inLanguage")
-    assert found.description == Sourced("A ferry", "json-ld:description")
+    assert told(found.tags) == (("Ferry", "Winter"), "json-ld:keywords")
+    assert told(found.section) == ("Harbour", "json-ld:articleSection")
+    assert told(found.image) == ("https://www.harbour-post.example/a.jpg", "json-ld:image")
+    assert told(found.site) == ("Harbour Post", "json-ld:publisher.name")
+    assert told(found.language) == ("en-GB", "json-ld:inLanguage")
+    assert told(found.description) == ("A ferry", "json-ld:description")
+
+
+def test_the_longest_body_of_an_article_is_given():
+    root = parse(
+        page(head=article(articleBody="Short.") + article(articleBody="A longer body.") + article(articleBody=3))
+    )
+    assert linked_data(root, "https://a.example/").body == "A longer body."
+    assert linked_data(parse(page()), "https://a.example/").body == ""
+
+
+def test_linked_data_read_before_is_not_read_again():
+    root = parse(page(head=article(headline="Ferry sails again")))
+    data = linked_data(root, URL)
+    for script in root.iter("script"):
+        script.text = ""
+    found = describe(root, url=URL, headers={}, data=data)
+    assert found.title is not None
+    assert found.title.value == "Ferry sails again"

@@ -2,6 +2,8 @@
 
 Writes OUT/<corpus>/tearsheet.jsonl, then runs the scorer of the shared bench (score_meta.py) on it, and prints the
 CPU time of `describe` a page, parsing apart. Title lenient (tL), author F1 (aF1) and date (d) are what is compared.
+The weights of config/metadata.toml were learned from these very pages, so that these figures flatter:
+tests/quality/train_meta.py prints the cross-validated ones.
 """
 
 import argparse

@@ -1,0 +1,229 @@
+"""One line of Markdown: words and marks so that CommonMark reads the same words and, where it can, the same marks.
+
+A line is a list of pieces: texts as they stand on the page, edges of marks (bold, link, code), breaks, and pictures,
+which are Markdown already. Marks hug their words; where CommonMark would not see a mark (`**this.**that`), it is
+left out rather than shown as stars. The rules: https://spec.commonmark.org/0.31.2/#delimiter-run
+"""
+
+import re
+from dataclasses import dataclass
+from string import punctuation
+from typing import Final
+from unicodedata import category
+
+from tasks.clean.spaces import folded
+
+__all__ = ["BREAK", "Edge", "Mark", "Ready", "escape", "fence", "line_of"]
+
+_SPECIAL: Final = re.compile(r"[\\`*_\[\]<>~^]|&(?=#?\w+;)")
+_ROW_START: Final = re.compile(r"#{1,6}(?: |$)|[+-](?: |$)|=+$|[-:| ]+$")
+_NUMBER_START: Final = re.compile(r"(\d{1,9})([.)])(?= |$)")  # digits take no backslash, what follows them does
+_ROW_STARTS: Final = frozenset("#+-=:|0123456789")
+_TURNS: Final = 8  # a mark left out changes what stands beside others; beyond so many turns all are left out
+
+
+class Ready(str):
+    """Markdown that goes into a line as it is."""
+
+    __slots__ = ()
+
+
+class _Code(str):
+    """The words of a code span."""
+
+    __slots__ = ()
+
+
+BREAK: Final = Ready("\n")
+
+
+@dataclass(slots=True, eq=False)
+class Mark:
+    """One pair of marks: `**`, `*`, `~~`, "`" for code, or `[` with where the link leads."""
+
+    sign: str
+    target: str = ""
+    dead: bool = False  # left out
+
+
+@dataclass(slots=True, eq=False)
+class Edge:
+    """Where a mark opens or closes."""
+
+    mark: Mark
+    opens: bool
+
+
+Piece = str | Edge
+
+
+def escape(text: str) -> str:
+    """Text with a backslash before all that Markdown would read as its own."""
+    return _SPECIAL.sub(r"\\\g<0>", text) if _SPECIAL.search(text) else text
+
+
+def line_of(pieces: list[Piece], *, rows: bool = True) -> list[str]:
+    """The rows of a line; `rows` says that they begin where blocks begin, and must not look like other blocks."""
+    if any(piece.__class__ is Edge or piece.__class__ is Ready for piece in pieces):
+        found = _Line().read(pieces).rows()
+    else:
+        text = folded("".join(pieces))  # type: ignore[arg-type]
+        found = [escape(text)] if text else []
+    return [_plain(row) if row[0] in _ROW_STARTS else row for row in found] if rows else found
+
+
+def _plain(row: str) -> str:
+    """A row that would start a heading, a list, a table or a rule, kept from it."""
+    if _ROW_START.match(row):
+        return "\\" + row
+    return _NUMBER_START.sub(r"\1\\\2", row, count=1) if _NUMBER_START.match(row) else row
+
+
+def fence(words: str) -> str:
+    """Words as a code span."""
+    longest = max(map(len, re.findall("`+", words)), default=0)
+    ticks = "`" * (longest + 1) if longest else "`"
+    space = " " if words[0] == "`" or words[-1] == "`" else ""
+    return f"{ticks}{space}{words}{space}{ticks}"
+
+
+class _Line:
+    """Puts the pieces of a line together."""
+
+    def __init__(self) -> None:
+        self.out: list[Piece] = []  # words, gaps and edges
+        self.gap = ""  # a blank or "\n" that stands before the next words; none at the start of the line
+        self.open: list[str] = []  # signs of the open marks
+        self.code: list[str] | None = None  # texts of the code span under way
+        self.deep = 0  # open <code>
+        self.begun = False
+
+    def read(self, pieces: list[Piece]) -> "_Line":
+        """Take all pieces in."""
+        for piece in pieces:
+            if isinstance(piece, Edge):
+                self._edge(piece)
+            elif self.code is not None:
+                self.code.append(" " if isinstance(piece, Ready) else piece)  # code spans hold no breaks or pictures
+            elif piece is BREAK:
+                self.gap = "\n"
+            elif isinstance(piece, Ready):
+                self._words(piece)
+            else:
+                self._text(piece)
+        return self
+
+    def _text(self, text: str, *, code: bool = False) -> None:
+        words = folded(text)
+        if not words:
+            self.gap = self.gap or (" " if text else "")
+            return
+        if text[0].isspace():
+            self.gap = self.gap or " "
+        self._words(_Code(words) if code else escape(words))
+        if text[-1].isspace():
+            self.gap = " "
+
+    def _words(self, words: str) -> None:
+        if self.gap and self.begun:
+            at = len(self.out)
+            while at and isinstance(edge := self.out[at - 1], Edge) and edge.opens:
+                at -= 1
+            self.out.insert(at, self.gap)
+        self.gap, self.begun = "", True
+        self.out.append(words)
+
+    def _edge(self, edge: Edge) -> None:
+        mark = edge.mark
+        if mark.sign == "`":
+            self._code(edge.opens)
+        elif self.code is not None:
+            mark.dead = True
+        elif edge.opens:
+            mark.dead = mark.sign in self.open
+            if not mark.dead:
+                self.open.append(mark.sign)
+                self.out.append(edge)
+        elif not mark.dead:
+            self.open.remove(mark.sign)
+            if isinstance(last := self.out[-1], Edge) and last.mark is mark:
+                self.out.pop()  # nothing in it
+            else:
+                self.out.append(edge)
+
+    def _code(self, opens: bool) -> None:
+        self.deep += 1 if opens else -1
+        if opens and self.code is None:
+            self.code = []
+        elif not self.deep and self.code is not None:
+            text, self.code = "".join(self.code), None
+            self._text(text, code=True)
+
+    def rows(self) -> list[str]:
+        """The rows, their marks settled."""
+        for _ in range(_TURNS):
+            if not self._drop_unseen():
+                break
+        else:
+            for edge in self.out:
+                if isinstance(edge, Edge) and edge.mark.sign != "[":
+                    edge.mark.dead = True
+        out: list[str] = []
+        code = ""  # of the span just written: two side by side must become one
+        for piece in self.out:
+            if isinstance(piece, Edge) and piece.mark.dead:
+                continue
+            if isinstance(piece, _Code):
+                if code:
+                    out.pop()
+                code += piece
+                out.append(fence(code))
+                continue
+            code = ""
+            shown = _shown(piece) if isinstance(piece, Edge) else piece
+            if shown[0] == "[" and out and out[-1].endswith("!"):
+                out[-1] = out[-1][:-1] + "\\!"  # else it would be a picture
+            out.append(shown)
+        return "".join(out).split("\n") if self.begun else []
+
+    def _drop_unseen(self) -> bool:
+        """Leave out marks that CommonMark would not see where they stand; whether there were any."""
+        self.out = [piece for piece in self.out if not (isinstance(piece, Edge) and piece.mark.dead)]
+        found = False
+        for at, edge in enumerate(self.out):
+            if not isinstance(edge, Edge) or edge.mark.sign == "[" or edge.mark.dead:
+                continue
+            after = self.out[at + 1] if at + 1 < len(self.out) else ""
+            if not edge.opens and isinstance(after, Edge) and after.opens and after.mark.sign[0] == edge.mark.sign[0]:
+                after.mark.dead = found = True  # `**one***two*`: nobody could tell which closes what
+            elif not self._is_seen(at, edge):
+                edge.mark.dead = found = True
+        return found
+
+    def _is_seen(self, at: int, edge: Edge) -> bool:
+        before, after = self._beside(at, -1, edge), self._beside(at, 1, edge)
+        inner, outer = (after, before) if edge.opens else (before, after)
+        if inner.isspace() or not inner:
+            return False
+        if inner not in punctuation and category(inner)[0] not in "PS":
+            return True
+        # What some readers of Markdown call punctuation and others a symbol counts as whichever is worse.
+        return not outer.strip() or outer in punctuation or category(outer)[0] == "P"
+
+    def _beside(self, at: int, step: int, edge: Edge) -> str:
+        """The character beside a run of marks of one kind."""
+        at += step
+        while 0 <= at < len(self.out):
+            piece = self.out[at]
+            if not isinstance(piece, Edge):
+                return "`" if isinstance(piece, _Code) else piece[0 if step > 0 else -1]
+            if piece.mark.sign[0] != edge.mark.sign[0] and not piece.mark.dead:
+                return _shown(piece)[0 if step > 0 else -1]
+            at += step
+        return ""
+
+
+def _shown(edge: Edge) -> str:
+    if edge.mark.sign == "[":
+        return "[" if edge.opens else f"]({edge.mark.target})"
+    return edge.mark.sign

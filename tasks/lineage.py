@@ -1,0 +1,67 @@
+"""What a derived bundle says of its parent, held against the bundles beside it in the store.
+
+Whether the parent's rules, or the newer ones, gave just this article is not seen here: `tearsheet reclean` shows it.
+"""
+
+from collections.abc import Iterator
+
+from tasks.bundle.manifest import Lineage, Link, Manifest, read_manifest
+from tasks.bundle.original import DATA_MEMBER
+from tasks.bundle.verify_codes import Findings
+from tasks.errors import FormatError, NotFound
+from tasks.records import Problem
+from tasks.store import Store
+
+__all__ = ["lineage_problems"]
+
+
+def lineage_problems(store: Store, manifest: bytes) -> tuple[Problem, ...]:
+    """What does not fit of the parent and the root that a stored bundle names; nothing for an original.
+
+    They must be there with the digests named, of the same capture (the same WARC, URL and time), and the parent one
+    generation older under the same root. One that is gone is a note: a derived bundle holds all of the capture itself.
+    """
+    try:
+        own = read_manifest(manifest)
+    except FormatError:
+        return ()  # verify_file says so
+    findings = Findings()
+    findings.ours = True
+    if own.lineage:
+        _check(store, own, own.lineage, findings)
+    return tuple(findings)
+
+
+def _check(store: Store, own: Manifest, lineage: Lineage, findings: Findings) -> None:
+    for name, link in _links(lineage):
+        try:
+            other = read_manifest(store.read_manifest(link.id))
+        except NotFound:
+            findings.add("parent-missing", f"manifest:{name}", link.id, "no such bundle in the store")
+            continue
+        except FormatError as error:
+            findings.add("parent-mismatch", f"manifest:{name}", link.id, error.what)
+            continue
+        for what, expected, found in _compared(own, lineage, name, link, other):
+            if expected != found:
+                findings.add("parent-mismatch", f"manifest:{name}", f"{what} {expected}", found)
+
+
+def _links(lineage: Lineage) -> Iterator[tuple[str, Link]]:
+    yield "parent", lineage.parent
+    if lineage.root != lineage.parent:
+        yield "root", lineage.root
+
+
+def _compared(
+    own: Manifest, lineage: Lineage, name: str, link: Link, other: Manifest
+) -> Iterator[tuple[str, object, object]]:
+    yield "sha256", link.sha256, other.sha256
+    for what in ("url", "final_url", "captured_at", "status"):
+        yield what, getattr(own, what), getattr(other, what)
+    yield DATA_MEMBER, own.members.get(DATA_MEMBER), other.members.get(DATA_MEMBER)
+    above = other.lineage
+    is_root = name == "root" or lineage.parent == lineage.root
+    yield "generation", 0 if is_root else lineage.generation - 1, above.generation if above else 0
+    if above:
+        yield "root", lineage.root.id, above.root.id
