@@ -11,7 +11,8 @@ def folded(text: str) -> str:
     """The text with single blanks for all white space, none at its ends."""
     if len(text) <= _PIECE:
         return " ".join(text.split())
-    parts, parted = [], False
+    parts: list[str] = []
+    parted = False
     for start in range(0, len(text), _PIECE):
         piece = text[start : start + _PIECE]
         words = " ".join(piece.split())

@@ -7,7 +7,7 @@
 
 This is a regression gate and no claim of quality: the weights that ship were learned from these very pages, so its
 figures are better than a new site will see. The honest, cross-validated figures come from tests/quality/train.py,
-which writes them to config/model/report.json; the gate holds floors for those too, where the file is there.
+which writes them to config/model/cross-validation.json; the gate holds floors for those too, where the file is there.
 
 Measures are those of bench/extraction/score.py beside the corpora: zF1 (F1 of word 4-grams), acc (exact pages), sF1
 (wanted and unwanted snippets), leak (clutter that survives), loss (wanted snippets that are missing). One number a
@@ -37,7 +37,7 @@ __all__ = ["Floors", "Measured", "check", "main", "measure", "moved", "pin"]
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("TEARSHEET_TEST_SHARED", ROOT.parent / "shared"))
 FLOORS = Path(__file__).with_name("floors.json")
-REPORT = ROOT / "config" / "model" / "report.json"
+REPORT = ROOT / "config" / "model" / "cross-validation.json"
 CORPORA = ("zyte", "fundus", "wcxb_article", "trafilatura", "readability")
 RISING, FALLING = ("zF1", "sF1", "acc"), ("leak", "loss")  # more is better, less is better
 SLACK = 0.002  # a floor stands so much below what was measured
