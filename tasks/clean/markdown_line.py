@@ -190,26 +190,29 @@ class _Line:
     def _drop_unseen(self) -> bool:
         """Leave out marks that CommonMark would not see where they stand; whether there were any."""
         self.out = [piece for piece in self.out if not (isinstance(piece, Edge) and piece.mark.dead)]
-        found = False
+        found, stars = False, 0  # open marks of stars
         for at, edge in enumerate(self.out):
             if not isinstance(edge, Edge) or edge.mark.sign == "[" or edge.mark.dead:
                 continue
             after = self.out[at + 1] if at + 1 < len(self.out) else ""
+            star = edge.mark.sign[0] == "*"
             if not edge.opens and isinstance(after, Edge) and after.opens and after.mark.sign[0] == edge.mark.sign[0]:
                 after.mark.dead = found = True  # `**one***two*`: nobody could tell which closes what
-            elif not self._is_seen(at, edge):
+            elif not self._is_seen(at, edge, inside=star and stars > 0):
                 edge.mark.dead = found = True
+            if star and not (edge.opens and edge.mark.dead):
+                stars += 1 if edge.opens else -1
         return found
 
-    def _is_seen(self, at: int, edge: Edge) -> bool:
+    def _is_seen(self, at: int, edge: Edge, *, inside: bool) -> bool:
+        """Whether an edge opens or closes its mark; one that opens inside another must not seem to close that."""
         before, after = self._beside(at, -1, edge), self._beside(at, 1, edge)
         inner, outer = (after, before) if edge.opens else (before, after)
         if inner.isspace() or not inner:
             return False
-        if inner not in punctuation and category(inner)[0] not in "PS":
-            return True
-        # What some readers of Markdown call punctuation and others a symbol counts as whichever is worse.
-        return not outer.strip() or outer in punctuation or category(outer)[0] == "P"
+        if inside and edge.opens and outer.strip() and (_may_be_sign(inner) or not _is_sign(outer)):
+            return False
+        return not _may_be_sign(inner) or not outer.strip() or _is_sign(outer)
 
     def _beside(self, at: int, step: int, edge: Edge) -> str:
         """The character beside a run of marks of one kind."""
@@ -222,6 +225,16 @@ class _Line:
                 return _shown(piece)[0 if step > 0 else -1]
             at += step
         return ""
+
+
+def _is_sign(char: str) -> bool:
+    """Whether every reader of Markdown takes a character for punctuation."""
+    return char in punctuation or category(char)[0] == "P"
+
+
+def _may_be_sign(char: str) -> bool:
+    """Whether some do: older ones take a symbol for a letter."""
+    return char in punctuation or category(char)[0] in "PS"
 
 
 def _shown(edge: Edge) -> str:
