@@ -22,7 +22,7 @@ __all__ = ["OUTSIDE", "Choice", "choose", "leading_of"]
 
 OUTSIDE: Final = "outside"  # the concept of what is no part of the article and nothing else in particular
 _NEAR: Final = 3  # blocks between a caption and the nearest kept line
-_WHOLE: Final = frozenset({"dl", "table"})
+_WHOLE: Final = {"dl": 0.3, "table": 0.3, "ol": 0.6, "ul": 0.6}  # of the threshold, on average and inside the article
 _CELL: Final = 60  # words; a table with longer cells is there for the layout
 _LEVELS: Final = 6  # elements around a block whose names are asked what it is
 _CONCEPTS: Final = {  # kind of place (lexicon.py) → concept in the ledger, the more telling first
@@ -85,24 +85,33 @@ def _span(choice: Choice) -> tuple[int, int]:
 
 
 def _keep_whole(page: Page, choice: Choice) -> None:
-    """Tables of data and lists of definitions stay or go as one: half a table says something else than the whole."""
+    """Tables of data, lists and lists of definitions stay as one: half a table says something else than the whole.
+
+    Their short lines look little like prose; inside the article they stay unless they look much less like it.
+    """
     made = choice.made
     if made is None:
         return
+    first, last = _span(choice)
     number, count = 0, len(page.tag)
-    while number < count:
+    while number < count - 1:
         number += 1
-        if number == count or page.tag[number] not in _WHOLE:
+        share = _WHOLE.get(page.tag[number])
+        if share is None or page.block_start[number] == page.block_end[number]:
             continue
-        blocks = [b for b in range(page.block_start[number], page.block_end[number]) if b in choice.row]
-        rows = [choice.row[block] for block in blocks]
+        blocks = range(page.block_start[number], page.block_end[number])
+        rows = [choice.row[block] for block in blocks if block in choice.row]
         words = made.table.words[rows]
-        if len(rows) > 1 and float(words.max()) <= _CELL:
-            mean = float((words * made.probability[rows]).sum() / words.sum())
-            for block in blocks:
-                choice.kept[block] = mean >= choice.threshold
-        if page.tag[number] == "dl" or (rows and float(words.max()) <= _CELL):
-            number = page.end[number] - 1  # what is nested in it has been decided with it
+        if not rows or (page.tag[number] == "table" and float(words.max()) > _CELL):
+            continue
+        mean = float((words * made.probability[rows]).sum() / words.sum())
+        inside = first < blocks.start and blocks.stop <= last
+        stays = mean >= choice.threshold * (share if inside else 1)
+        listed = page.tag[number] in ("ol", "ul")
+        if len(rows) > 1 and (not listed or (stays and inside)):
+            for row in rows:
+                choice.kept[made.blocks[row]] = stays
+        number = page.end[number] - 1  # what is nested in it has been decided with it
 
 
 def _keep_embeds(page: Page, choice: Choice) -> None:

@@ -198,7 +198,8 @@ def test_footnotes_lead_to_their_notes_and_back_within_the_article() -> None:
 
 
 KATEX = (
-    '<span class="katex"><span class="katex-mathml"><math{display}><semantics><mrow><mi>E</mi><mo>=</mo><mi>m</mi></mrow>'
+    '<span class="katex"><span class="katex-mathml"><math{display}><semantics>'
+    "<mrow><mi>E</mi><mo>=</mo><mi>m</mi></mrow>"
     '<annotation encoding="application/x-tex">E=m_0</annotation></semantics></math></span>'
     '<span class="katex-html" aria-hidden="true"><span>E</span><span>=m0</span></span></span>'
 )

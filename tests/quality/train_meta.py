@@ -24,7 +24,7 @@ from typing import Any
 
 from tasks.metadata import weigh
 from tasks.metadata.rank import NOBODY
-from tests.quality.measure import digest
+from tests.quality.gate import digest
 from tests.quality.meta import CORPORA, parse
 
 FOLDS = 5

@@ -3,9 +3,9 @@
     python -m tests.quality.votes --shared FOLDER --predictions FOLDER
 
 PREDICTIONS is what bench/extraction/run_peers.py writes: <corpus>/<program>.jsonl with {"id", "text"} a line. A program
-votes for a block where its text holds half of the block's four-word runs, or a line like it where it is shorter. Bit n of
-a block's number is the vote of program n; pages on which one of them has no line are left out. Votes only label pages
-that have no full truth (see train.py); no program is asked at run time.
+votes for a block where its text holds half of the block's four-word runs, or a line like it where it is shorter. Bit n
+of a block's number is the vote of program n; pages on which one of them has no line are left out. Votes only label
+pages that have no full truth (see train.py); no program is asked at run time.
 """
 
 import argparse
