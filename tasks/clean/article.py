@@ -144,7 +144,7 @@ def clean_page(html: str, *, url: str, rules: RuleSet, tree: Tree | None = None)
 def clean_tree(tree: Tree, *, url: str, rules: RuleSet) -> Article:
     """The article of a parsed page."""
     if tree.root is None:
-        return Article("", "", "", (), 0, 0, tree.parser, tree.flags)
+        return Article("", "", "", (), 0, 0, parser=tree.parser, flags=tree.flags)
     return Cleaning(walk(tree.root), url=url, rules=rules).article(tree.parser, tree.flags)
 
 

@@ -38,9 +38,10 @@ def find_clues(root: etree._Element) -> Clues:
     element = head.find(".//title") if head is not None else None
     title, about = [(element.text or "") if element is not None else ""], ""
     author, site = [], []
-    for meta in _META(root):  # type: ignore[union-attr]
-        name = (meta.get("property") or meta.get("name") or "").lower()  # type: ignore[union-attr]
-        content = meta.get("content")  # type: ignore[union-attr]
+    found: Any = _META(root)
+    for meta in found:
+        name = (meta.get("property") or meta.get("name") or "").lower()
+        content = meta.get("content")
         if name in _TITLES:
             title.append(content)
         elif name in _ABOUT:
@@ -50,8 +51,9 @@ def find_clues(root: etree._Element) -> Clues:
         elif name in _SITES:
             site.append(content)
     body = ""
-    for script in _DATA(root):  # type: ignore[union-attr]
-        text = script.text or ""  # type: ignore[union-attr]
+    found = _DATA(root)
+    for script in found:
+        text = script.text or ""
         if '"articleBody"' in text or '"author"' in text:
             for key, value in _members(text):
                 if key == "articleBody" and len(value) > len(body):

@@ -66,10 +66,10 @@ def choose(page: Page, clues: Clues, scorer: Scorer) -> Choice:
     if made is not None:
         choice.threshold = made.threshold
         choice.row = {block: row for row, block in enumerate(made.blocks)}
-        probabilities: list[float] = np.round(made.probability, 4).tolist()
-        for block, score in zip(made.blocks, probabilities, strict=True):
-            choice.scores[block] = score
-            choice.kept[block] = score >= made.threshold
+        probabilities = np.round(made.probability, 4).tolist()
+        for block, probability in zip(made.blocks, probabilities, strict=True):
+            choice.scores[block] = probability
+            choice.kept[block] = probability >= made.threshold
         _keep_whole(page, choice)
         _keep_embeds(page, choice)
         _keep_captions(page, choice)
@@ -176,7 +176,7 @@ def _explain(page: Page, choice: Choice) -> None:
 
 def _place(page: Page, number: int, known: dict[int, str]) -> str:
     """What the names and tags around an element say that it is, the nearest first."""
-    passed = []
+    passed: list[int] = []
     found = OUTSIDE
     while number > 0 and len(passed) < _LEVELS:
         if number in known:
