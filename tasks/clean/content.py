@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from tasks.clean.captions import caption_elements
 from tasks.clean.clues import Clues
 from tasks.clean.lexicon import PLACE_GROUPS, class_tokens, place_bits
@@ -66,8 +64,7 @@ def choose(page: Page, clues: Clues, scorer: Scorer) -> Choice:
     if made is not None:
         choice.threshold = made.threshold
         choice.row = {block: row for row, block in enumerate(made.blocks)}
-        probabilities = np.round(made.probability, 4).tolist()
-        for block, probability in zip(made.blocks, probabilities, strict=True):
+        for block, probability in zip(made.blocks, made.probability.round(4).tolist(), strict=True):
             choice.scores[block] = probability
             choice.kept[block] = probability >= made.threshold
         _keep_whole(page, choice)

@@ -160,8 +160,8 @@ def frame_attributes(element: etree._Element) -> dict[str, str]:
         value = element.get(name) or ""
         return {"src": address.format(value if address == "{}" else quote(value, safe=""))} if value else {}
     if tag in POST_TAGS:
-        source = next((value for name in _POST_ADDRESSES if (value := element.get(name))), None) or ""
-        return {"src": source} if source and _network(source) else {}
+        post = next((value for name in _POST_ADDRESSES if (value := element.get(name))), None)
+        return {"src": post} if post and _network(post) else {}
     return {"src": element.get("src") or element.get("data-src") or ""} if tag == "amp-iframe" else {}
 
 
