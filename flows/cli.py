@@ -293,7 +293,9 @@ def explain(
         "doubt"
     ),
     concept: Annotated[str | None, typer.Option(help="Only texts removed as this, such as promo.")] = None,
-    fate: Annotated[Literal["article", "removed"] | None, typer.Option(help="Only texts that ended so.")] = None,
+    fate: Annotated[
+        Literal["article", "caption", "removed"] | None, typer.Option(help="Only texts that ended so.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many texts.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the whole page, marked, into this file as well.")] = None,
     force: Force = False,

@@ -50,9 +50,11 @@ class Cleaning:
     def _data_paragraphs(self, clues: Clues) -> list[str]:
         """The article of the page's data where the page shows next to nothing of it; else nothing."""
         choice = self.choice
-        shown = sum(len(self.page.block_text(block)) for block, stays in enumerate(choice.kept) if stays)
-        if shown >= _THIN:
-            return []
+        shown = 0
+        for block, stays in enumerate(choice.kept):
+            shown += len(self.page.block_text(block)) if stays else 0
+            if shown >= _THIN:
+                return []
         body = clues.body or state_body(self.page.element[0])
         found = paragraphs_of(body)
         if sum(map(len, found)) < _RICH * max(shown, _THIN):

@@ -105,6 +105,9 @@ class _Writer:
             return (start, end) if self.kept.captions[tag.sourcepos or 0] else (f"<figure>{start}", f"{end}</figure>\n")
         if tag.sourcepos in self.holders and self.kept.is_element(tag):
             return f"<figure{self._attributes(tag)}>", "</figure>\n"
+        first = tag.contents[0] if tag.contents and not self.kept.is_element(tag) else None
+        if isinstance(first, Tag) and self.kept.is_caption(first):
+            return "", ""  # a <p> of ours around an inline caption
         return None
 
     def _attributes(self, tag: Tag) -> str:

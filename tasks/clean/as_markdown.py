@@ -140,7 +140,7 @@ class _Writer:
         outer, name = self.open[-1], tag.name
         block = _Block(name, tag, deep=outer.deep + (name in _PREFIXED))
         block.is_cell = _is_cell(name, outer)
-        block.flat = outer.flat or name in _ONE_LINE or block.is_cell
+        block.flat = outer.flat or (name in _ONE_LINE and not outer.verbatim) or block.is_cell
         block.verbatim = not block.flat and (outer.verbatim or name == "pre")
         block.laid_out = _is_laid_out(tag) if name == "table" else outer.laid_out
         if name == "ol":
@@ -217,11 +217,11 @@ class _Writer:
 
     def _hand_over(self, block: _Block, blocks: list[str], outer: _Block) -> None:
         name = block.name
-        if outer.flat:
+        if outer.flat or outer.verbatim:
             outer.blocks += blocks
         elif name in _HEADINGS:
             outer.blocks.append(_HEADINGS[name] + _heading(blocks))
-        elif name == "pre" and not outer.verbatim:
+        elif name == "pre":
             outer.blocks += _fenced(blocks, _language(block.tag))
         elif name in _STRONG_LINES:
             outer.blocks.append(" ".join(blocks).replace("<br>", " "))
@@ -248,7 +248,7 @@ class _Writer:
 def _is_cell(name: str, outer: _Block) -> bool:
     """Whether a tag in `outer` is a row or a cell of a table of data; elsewhere these tags mean nothing."""
     if name == "tr":
-        return outer.name in _ROWS and not outer.laid_out and not outer.flat
+        return outer.name in _ROWS and not (outer.laid_out or outer.flat or outer.verbatim)
     return name in ("td", "th") and outer.is_cell
 
 

@@ -21,7 +21,7 @@ _NAMED: Final = re.compile(
     "caption|credit|cutline|figcap|photo-?by|photographer|image-?source|img-?source|attribution"  # en
     "|legende|légende|bildunterschrift|bildtext|bildquelle|bildnachweis|fotohinweis"  # fr de
     "|didascalia|pie-?de-?foto|pie-?foto|foto-?pie|epigrafe|epígrafe|legenda"  # it es pt
-    "|bijschrift|onderschrift|fotobyline|billedtekst|bildetekst|kuvateksti|popisek|podpis|fotonot",  # nl da no fi cs pl tr
+    "|bijschrift|onderschrift|fotobyline|billedtekst|bildetekst|kuvateksti|popisek|podpis|fotonot",  # nl da no fi cs pl
     re.IGNORECASE,
 )
 _LONGEST: Final = 300  # visible characters of a caption by its class alone: more is a paragraph
@@ -83,10 +83,10 @@ class _Finder:
             return
         outer = page.parent[number]
         for _ in range(_LEVELS):
-            if outer <= 0 or page.tag[outer] == "figure":
-                holder = max(outer, 0)
+            if outer > 0 and page.tag[outer] == "figure":
+                holder = outer
                 break
-            outer = page.parent[outer]
+            outer = page.parent[max(outer, 0)]
         self.found.setdefault(number, holder)
 
     def figure(self, number: int) -> None:

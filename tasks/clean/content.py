@@ -16,7 +16,7 @@ from tasks.clean.clues import Clues
 from tasks.clean.lexicon import PLACE_GROUPS, class_tokens, place_bits
 from tasks.clean.scorer import Scorer, Scores
 from tasks.clean.walk import Page
-from tasks.clean.words import EMBED
+from tasks.clean.words import is_embed
 
 __all__ = ["OUTSIDE", "Choice", "choose", "leading_of"]
 
@@ -109,7 +109,7 @@ def _keep_embeds(page: Page, choice: Choice) -> None:
     """Posts of other sites inside the article are quotations, whatever they look like."""
     first, last = _span(choice)
     for number, tag in enumerate(page.tag):
-        if tag == "blockquote" and page.mask[number] & EMBED:
+        if tag == "blockquote" and is_embed(page.classes[number]):
             start, stop = page.block_start[number], page.block_end[number]
             if first < start and stop < last:
                 for block in range(start, stop):
@@ -160,32 +160,35 @@ def _explain(page: Page, choice: Choice) -> None:
         elif block == headline or page.tag[owner] == "h1":
             concept = "title"
         else:
-            concept = places.get(owner) or places.setdefault(owner, _place(page, owner))
+            concept = places.get(owner) or _place(page, owner, places)
         choice.concept[block] = concept
         choice.why[block] = _WHY.get(concept) or _WHY[OUTSIDE]
 
 
-def _place(page: Page, number: int) -> str:
+def _place(page: Page, number: int, known: dict[int, str]) -> str:
     """What the names and tags around an element say that it is, the nearest first."""
-    for _ in range(_LEVELS):
-        if number <= 0:
+    passed = []
+    found = OUTSIDE
+    while number > 0 and len(passed) < _LEVELS:
+        if number in known:
+            found = known[number]
             break
-        bits = _bits(page.classes[number]) | _bits(page.idents[number])
-        for bit, concept in _CONCEPT_BITS:
-            if bits & bit:
-                return concept
-        if concept := _TAG_CONCEPTS.get(page.tag[number], ""):
-            return concept
+        passed.append(number)
+        classes, ident = page.classes[number], page.idents[number]
+        bits = (_bits(classes) if classes else 0) | (_bits(ident) if ident else 0)
+        concept = next((concept for bit, concept in _CONCEPT_BITS if bits & bit), "") if bits else ""
+        if concept := concept or _TAG_CONCEPTS.get(page.tag[number], ""):
+            found = concept
+            break
         number = page.parent[number]
-    return OUTSIDE
+    known.update(dict.fromkeys(passed, found))
+    return found
 
 
 _memo: dict[str, int] = {}
 
 
 def _bits(value: str) -> int:
-    if not value:
-        return 0
     bits = _memo.get(value)
     if bits is None:
         bits = 0

@@ -8,7 +8,7 @@ from tasks.clean.article import Cleaning
 from tasks.clean.ledger import Leading, Paths, pieces
 from tasks.clean.parse import parse_tree
 from tasks.clean.rules import RuleSet
-from tasks.clean.walk import walk
+from tasks.clean.walk import Page, walk
 from tasks.records import Removal
 
 __all__ = ["Explanation", "Fate", "Span", "Total", "explain_page"]
@@ -18,7 +18,11 @@ class Fate(StrEnum):
     """What became of a text."""
 
     ARTICLE = "article"
+    CAPTION = "caption"  # kept, beside the text: see captions.py
     REMOVED = "removed"
+
+
+_ORDER = tuple(Fate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +74,10 @@ class Explanation:
         return sorted(self.spans, key=lambda span: -span.doubt)
 
     def totals(self) -> list[Total]:
-        """Sums by concept: what was kept first, then the concepts by their names."""
-        groups: dict[tuple[bool, str, Fate], list[Span]] = {}
+        """Sums by concept: what was kept first, then its captions, then the concepts by their names."""
+        groups: dict[tuple[int, str, Fate], list[Span]] = {}
         for span in self.spans:
-            key = (span.fate is Fate.REMOVED, span.concept or span.fate.value, span.fate)
+            key = (_ORDER.index(span.fate), span.concept or span.fate.value, span.fate)
             groups.setdefault(key, []).append(span)
         return [
             Total(name, fate, sum(span.chars for span in group), len(group), max(span.doubt for span in group))
@@ -99,42 +103,51 @@ def _spans(cleaning: Cleaning, found: list[tuple[int, int, Removal]]) -> Iterato
     line_of = [0] * len(page.texts)  # of the ledger, for each text; 0 where it was kept
     for line, (start, stop, _) in enumerate(found, 1):
         line_of[start:stop] = [line] * (stop - start)
+    captions = _captions(cleaning)
     breaks = {page.text_start[number] for number, tag in enumerate(page.tag) if tag == "br"}
     leading = cleaning.leading_of(range(len(page.owner)))
     for block in range(len(page.owner)):
         path, blank = "", True  # whether white space, or nothing of the block, stands before
-        for raw, line in _runs(page.texts, page.starts[block], page.starts[block + 1], line_of, breaks):
+        for raw, line, is_caption in _runs(page, block, line_of, captions, breaks):
             text = " ".join(raw.split())
             if not text:
                 blank = True
                 continue
             path = path or paths.path(page.owner[block])
             removal = found[line - 1][2] if line else None
-            yield _span(
-                cleaning,
-                block,
-                leading.get(block, ()),
-                path,
-                text,
-                removal,
-                line,
-                glued=not (blank or raw[0].isspace()),
-            )
+            fate = Fate.REMOVED if removal else Fate.CAPTION if is_caption else Fate.ARTICLE
+            glued = not (blank or raw[0].isspace())
+            lead = leading.get(block, ())
+            yield _span(cleaning, block, lead, path, text, fate, removal, line, glued=glued)
             blank = raw[-1].isspace()
 
 
-def _runs(texts: list[str], start: int, stop: int, line_of: list[int], breaks: set[int]) -> Iterator[tuple[str, int]]:
+def _captions(cleaning: Cleaning) -> list[bool]:
+    """Whether each text stands in a caption."""
+    page, inside = cleaning.page, [False] * len(cleaning.page.texts)
+    for number in cleaning.kept.captions:
+        start, stop = page.text_start[number], page.text_end[number]
+        inside[start:stop] = [True] * (stop - start)
+    return inside
+
+
+def _runs(
+    page: Page, block: int, line_of: list[int], captions: list[bool], breaks: set[int]
+) -> Iterator[tuple[str, int, bool]]:
     """Neighbouring texts that share their fate, joined; a line feed where a line breaks."""
     parts: list[str] = []
-    for index in range(start, stop):
-        if parts and line_of[index] != line_of[index - 1]:
-            yield "".join(parts), line_of[index - 1]
+    last = (0, False)
+    for index in range(page.starts[block], page.starts[block + 1]):
+        here = line_of[index], captions[index]
+        if parts and here != last:
+            yield "".join(parts), *last
             parts = []
+        last = here
         if index in breaks:
             parts.append("\n")
-        parts.append(texts[index])
+        parts.append(page.texts[index])
     if parts:
-        yield "".join(parts), line_of[stop - 1]
+        yield "".join(parts), *last
 
 
 def _span(
@@ -143,6 +156,7 @@ def _span(
     leading: Leading,
     path: str,
     text: str,
+    fate: Fate,
     removal: Removal | None,
     line: int,
     *,
@@ -152,7 +166,7 @@ def _span(
     if removal is not None and removal.score is None:
         doubt = removal.doubt  # a rule's, over all that it took: the choice had kept it
     return Span(
-        fate=Fate.REMOVED if removal else Fate.ARTICLE,
+        fate=fate,
         concept=removal.concept if removal else "",
         rule=removal.rule if removal else "",
         why=removal.why if removal else cleaning.choice.why[block],

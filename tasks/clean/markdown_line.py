@@ -104,7 +104,8 @@ class _Line:
             if isinstance(piece, Edge):
                 self._edge(piece)
             elif self.code is not None:
-                self.code.append(" " if isinstance(piece, Ready) else piece)  # code spans hold no breaks or pictures
+                # A code span holds no breaks and no pictures.
+                self.code.append(" " if piece is BREAK else "" if isinstance(piece, Ready) else piece)
             elif piece is BREAK:
                 self.gap = "\n"
             elif isinstance(piece, Ready):

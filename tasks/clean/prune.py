@@ -16,7 +16,7 @@ from tasks.clean.site import SiteChoice
 from tasks.clean.soup import Kept
 from tasks.clean.spaces import folded
 from tasks.clean.tags import BLOCK_TAGS
-from tasks.clean.words import EMBED, class_mask
+from tasks.clean.words import is_embed
 
 __all__ = ["ALWAYS", "Looked", "Reason", "prune"]
 
@@ -101,7 +101,7 @@ class _Open:
 
 
 def _is_embed(tag: Tag) -> bool:
-    return tag.name == "blockquote" and bool(class_mask(" ".join(tag.get_attribute_list("class"))) & EMBED)
+    return tag.name == "blockquote" and is_embed(" ".join(tag.get_attribute_list("class")))
 
 
 class _Pruner:

@@ -28,6 +28,7 @@ __all__ = ["Scorer", "Scores", "load_scorer"]
 Array: TypeAlias = Any  # of numpy; its own types would only hide the arithmetic
 FORMAT: Final = 1
 _MEMO_SIZE: Final = 50_000
+_SURE: Final = -5.5  # log-odds: p < .004
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,10 @@ class Scorer:
         for name, values in lexical_columns(table, self.word_scores(table), self.class_scores(table)):
             table.add(name, values)
         columns = table.matrix()
-        first = _probability(self.first.log_odds(columns))
+        first = _probability(self.first.log_odds(columns, sure=_SURE))
         outlook = np.array([values for _, values in outlook_columns(table, first)], np.float32)
         both = np.concatenate([columns, outlook])[self.second_from]
-        probability = _probability(self.second.log_odds(both))
+        probability = _probability(self.second.log_odds(both, sure=_SURE))
         return Scores(table, table.blocks, probability, self.threshold(probability, table.words), columns)
 
     def threshold(self, probability: Array, words: Array) -> float:

@@ -13,7 +13,6 @@ from lxml import etree
 
 from tasks.clean.spaces import folded, visible_size
 from tasks.clean.tags import ATOM, BLOCK, BR, LINK, MEDIA, TAGS, UNSEEN, UNSEEN_TAGS, WIDGET
-from tasks.clean.words import class_mask
 
 __all__ = ["Page", "visible_chars", "walk"]
 
@@ -26,7 +25,7 @@ class Page:
     """A page as flat lists.
 
     Elements in document order (index n): tag, element, parent, end (first element after its subtree), line (nearest
-    block-level element, itself included), mask (words of class and id, see words.py), classes and idents (class
+    block-level element, itself included), classes and idents (class
     and id as written), hidden, text_start:text_end
     (its text nodes), block_start:block_end (its blocks). Number 0 is the document.
     Text nodes in document order (index i): texts, holder (element), linked (inside <a>). Texts of white space alone
@@ -39,7 +38,6 @@ class Page:
     parent: list[int] = field(default_factory=list)
     end: list[int] = field(default_factory=list)
     line: list[int] = field(default_factory=list)
-    mask: list[int] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     idents: list[str] = field(default_factory=list)
     hidden: list[bool] = field(default_factory=list)
@@ -91,7 +89,7 @@ def walk(root: etree._Element) -> Page:
     """
     page = Page()
     tags, elements, parents, ends, lines = page.tag, page.element, page.parent, page.end, page.line
-    masks, hiddens, text_start, text_end = page.mask, page.hidden, page.text_start, page.text_end
+    hiddens, text_start, text_end = page.hidden, page.text_start, page.text_end
     classes, idents = page.classes, page.idents
     block_start, block_end, texts, holder, linked = (
         page.block_start,
@@ -116,7 +114,7 @@ def walk(root: etree._Element) -> Page:
     tags.append("#document")
     elements.append(root)
     parents.append(-1)
-    for numbers in (ends, lines, masks, text_start, text_end, block_start, block_end):
+    for numbers in (ends, lines, text_start, text_end, block_start, block_end):
         numbers.append(0)
     hiddens.append(False)
     classes.append("")
@@ -150,7 +148,6 @@ def walk(root: etree._Element) -> Page:
                     parents.append(current)
                     ends.append(number + 1)
                     lines.append(line)
-                    masks.append(0)
                     hiddens.append(in_hidden)
                     classes.append("")
                     idents.append("")
@@ -166,15 +163,10 @@ def walk(root: etree._Element) -> Page:
                     broken = broken and text.isspace()
                 continue
             number += 1
-            mask = 0
             child_link, child_hidden = in_link, in_hidden
             get = child.get  # four look-ups cost less than a list of all attributes, and stay linear in their number
             name = get("class") or ""
-            if name:
-                mask = class_mask(name)
             ident = get("id") or ""
-            if ident:
-                mask |= class_mask(ident)
             style = get("style")
             if style and "none" in style and "display:none" in style.replace(" ", "").lower():
                 child_hidden = True
@@ -200,7 +192,6 @@ def walk(root: etree._Element) -> Page:
             parents.append(current)
             ends.append(number + 1)
             lines.append(child_line)
-            masks.append(mask)
             classes.append(name)
             idents.append(ident)
             hiddens.append(child_hidden)

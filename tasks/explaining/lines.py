@@ -8,8 +8,8 @@ from tasks.present import DOUBTFUL, Line, print_lines, printable
 
 __all__ = ["chosen", "effects", "print_spans", "span_json", "total_lines"]
 
-_MARKS = {Fate.ARTICLE: "+", Fate.REMOVED: "-"}
-_STYLES = {Fate.ARTICLE: "", Fate.REMOVED: "red"}
+_MARKS = {Fate.ARTICLE: "+", Fate.CAPTION: "=", Fate.REMOVED: "-"}
+_STYLES = {Fate.ARTICLE: "", Fate.CAPTION: "cyan", Fate.REMOVED: "red"}
 _CLIPPED = 240  # characters of a text where it is shown as a decision, not for reading
 _PATH = 60
 

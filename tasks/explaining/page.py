@@ -118,8 +118,9 @@ def _label(span: Span) -> str:
     score = f"score {span.score:.2f}"
     if led := effects(span):
         score += f": {led}"
-    if span.fate is Fate.ARTICLE:
-        return f'<bdi dir="ltr" class="label kept"><b>kept</b> · {_e(score)}</bdi>'
+    if span.fate is not Fate.REMOVED:
+        kept = "kept" if span.fate is Fate.ARTICLE else "kept as caption"
+        return f'<bdi dir="ltr" class="label kept"><b>{kept}</b> · {_e(score)}</bdi>'
     by = score if span.rule == "score" else f"{span.rule} · {score}"
     why = f" · {span.why}" if span.why else ""
     return f'<bdi dir="ltr" class="label"><b>{_e(span.concept)}</b> · {_e(by)}{_e(why)}</bdi>'
@@ -159,7 +160,9 @@ def _paragraph(
         text = _e(span.text)
         if span.fate is Fate.REMOVED:
             text = f"<del>{text}</del>" + (f" {_label(span)} {_doubt(span.doubt)}" if labelled else "")
-        elif span.doubt >= DOUBTFUL:
+        else:
+            text = f"<i>{text}</i>" if span.fate is Fate.CAPTION else text
+        if span.fate is not Fate.REMOVED and span.doubt >= DOUBTFUL:
             text += f" {_label(span)} {_doubt(span.doubt)}"
         anchor = f'<span id="t{number}">{text}</span>' if number in indexed else text
         parts.append(("" if span.glued or not parts else " ") + anchor)

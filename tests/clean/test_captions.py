@@ -1,5 +1,7 @@
 """Captions: what is one, what only looks like one, and where it goes."""
 
+import re
+
 import pytest
 
 from tasks.clean import clean_page, parse_tree
@@ -40,7 +42,7 @@ def test_a_caption_is_beside_the_text_and_marked_in_html_and_markdown(inside: st
     for caption in captions:
         assert caption not in article.text
         assert f"*{caption}*" in article.markdown
-        assert f"{caption}</figcaption>" in article.html
+        assert re.search(f"<figcaption>(<p>)?{re.escape(caption)}(</p>\n)?</figcaption>", article.html)
     assert article.html.count("<figure>") == article.html.count("</figure>") >= 1
     assert article.kept_chars == len("".join((article.text + "".join(captions)).split()))
 
@@ -49,7 +51,7 @@ def test_a_caption_is_beside_the_text_and_marked_in_html_and_markdown(inside: st
     "inside",
     [
         "<p class='caption'>No picture stands beside this line of words.</p>",
-        f"<p><img src='a.jpg'></p><p class='photo-credit'>{AFTER} {AFTER}</p>",
+        f"<p><img src='a.jpg'></p><p class='photo-credit'>{AFTER} {AFTER} {AFTER}</p>",
         "<p><img src='a.jpg'></p><p>First the quay went, then the crane.</p><p class='credit'>So says the board.</p>",
         "<figure><blockquote>Never hurry water, says the keeper.</blockquote></figure>",
         "<table><caption>What it costs</caption><tr><td>1<td>2</tr></table>",
@@ -65,7 +67,7 @@ def test_the_captions_of_a_gallery_are_its_text() -> None:
     figure = f"<figure><img src='a.jpg'><figcaption>{AFTER}</figcaption></figure>"
     article = clean(figure * 6)
     assert article.captions == ()
-    assert article.text.count(AFTER) == 7
+    assert article.text.count(AFTER) == 8  # two of them are the page's own
 
 
 def test_a_picture_and_its_caption_become_one_figure() -> None:
