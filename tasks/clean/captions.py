@@ -7,8 +7,10 @@ enough for a paragraph, the line stays prose.
 
 import re
 from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 
+from tasks.clean.spaces import visible_size
 from tasks.clean.tags import MEDIA_TAGS
 from tasks.clean.walk import Page
 
@@ -25,6 +27,7 @@ _NAMED: Final = re.compile(
 _LONGEST: Final = 300  # visible characters of a caption by its class alone: more is a paragraph
 _MOST: Final = 0.5  # of what was kept
 _LEVELS: Final = 5  # from a caption up to its <figure>
+_NEAR: Final = 200  # elements after a picture that are looked at: 50,000 pictures may follow one another
 _HOLDERS: Final = frozenset({"div", "p", "section", "figure"})
 _LONGEST_FIGURE: Final = 500  # of all that a figure without <figcaption> says
 _SHOWN: Final = MEDIA_TAGS - {"audio"}
@@ -71,6 +74,7 @@ class _Finder:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.found: dict[int, int] = {}
+        self.sums: list[int] = []  # visible characters before each text
 
     def add(self, number: int, holder: int) -> None:
         """`number` is a caption, if it says anything; a <figure> around both is the better holder."""
@@ -105,7 +109,8 @@ class _Finder:
     def after(self, media: int) -> None:
         """Lines right after a picture that their names call captions or credits."""
         page = self.page
-        number, count, reach = page.end[media], len(page.tag), page.text_start[media]
+        number, reach = page.end[media], page.text_start[media]
+        count = min(number + _NEAR, len(page.tag))
         while number < count and page.text_start[number] == reach:
             stop = page.text_end[number]
             if stop == reach or not self._is_named(number):
@@ -126,7 +131,10 @@ class _Finder:
         return found
 
     def _size(self, start: int, stop: int) -> int:
-        return len("".join("".join(self.page.texts[start:stop]).split()))
+        """Visible characters of a range of texts; added up once, as ranges may hold one another."""
+        if not self.sums:
+            self.sums = [0, *accumulate(map(visible_size, self.page.texts))]
+        return self.sums[stop] - self.sums[start]
 
     def _is_named(self, number: int) -> bool:
         element = self.page.element[number]

