@@ -208,6 +208,7 @@ class _Builder:
                 break
             if self.index < page.text_end[top]:
                 self._texts(page.text_end[top])
+                continue  # that may have closed a line of ours and opened another
             if tag is self.wrapper:
                 self._unwrap()
                 continue

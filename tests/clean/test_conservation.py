@@ -116,6 +116,7 @@ def test_every_text_of_every_corpus_page_is_accounted_for(shared: Path, corpus: 
         "<p>a<br>b<br><br>c<b>d<br><br>e</b></p>",
         "<table><tr><td>x<td>y<tr><td>z</table>",
         "<svg><title>unseen</title></svg><noscript><p>unseen</p></noscript><p>seen</p>",
+        article_page("<p>By <b>Ann Lee</b> and <b>Tom Reed</b><br>\n<span id='more'></span><br>\nWenmouth</p>"),
         article_page("<div style='display:none'>hidden text</div><pre>  code\n    more</pre>"),
         article_page("<ul><li>one<ul><li>two</li></ul>three</li></ul>"),
         article_page("<figure><img src='a.jpg'><figcaption>The quay. <b>Photo: A. Lee</b></figcaption></figure>"),
