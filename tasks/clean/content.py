@@ -68,6 +68,7 @@ def choose(page: Page, clues: Clues, scorer: Scorer) -> Choice:
             choice.scores[block] = probability
             choice.kept[block] = probability >= made.threshold
         _keep_whole(page, choice)
+        _keep_summaries(page, choice)
         _keep_embeds(page, choice)
         _keep_captions(page, choice)
         _settle_marks(page, choice)
@@ -109,6 +110,16 @@ def _keep_whole(page: Page, choice: Choice) -> None:
             for row in rows:
                 choice.kept[made.blocks[row]] = stays
         number = page.end[number] - 1  # what is nested in it has been decided with it
+
+
+def _keep_summaries(page: Page, choice: Choice) -> None:
+    """The line of a <summary> stays with what it opens."""
+    for number, tag in enumerate(page.tag):
+        if tag == "summary" and page.tag[page.parent[number]] == "details":
+            around = page.parent[number]
+            if any(choice.kept[page.block_start[around] : page.block_end[around]]):
+                for block in range(page.block_start[number], page.block_end[number]):
+                    choice.kept[block] = not page.widget[block]
 
 
 def _keep_embeds(page: Page, choice: Choice) -> None:
