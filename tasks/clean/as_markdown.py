@@ -32,6 +32,7 @@ _LAID_OUT: Final = names(
     "table pre blockquote figure h1 h2 h3 h4 h5 h6"
 )  # a table with these in it is no table of data
 _ENTITY: Final = re.compile(r"&(?=#?\w+;)")
+_ODD: Final = re.compile(r"[ ()<>\\&]")
 _IN_TARGET: Final = str.maketrans({" ": "%20", "(": "%28", ")": "%29", "<": "%3C", ">": "%3E", "\\": "%5C"})
 
 
@@ -364,4 +365,6 @@ def _fenced(blocks: list[str], language: str) -> list[str]:
 
 
 def _target(address: str) -> str:
-    return _ENTITY.sub("&amp;", address.translate(_IN_TARGET))
+    if _ODD.search(address):  # seldom, and translate costs more than the rest of a link
+        address = _ENTITY.sub("&amp;", address.translate(_IN_TARGET))
+    return address

