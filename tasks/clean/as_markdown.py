@@ -32,6 +32,7 @@ _LAID_OUT: Final = names(
     "table pre blockquote figure h1 h2 h3 h4 h5 h6"
 )  # a table with these in it is no table of data
 _ENTITY: Final = re.compile(r"&(?=#?\w+;)")
+_ODD: Final = re.compile(r"[ ()<>\\&]")
 _IN_TARGET: Final = str.maketrans({" ": "%20", "(": "%28", ")": "%29", "<": "%3C", ">": "%3E", "\\": "%5C"})
 
 
@@ -109,6 +110,8 @@ class _Writer:
         if name in BLOCK_TAGS and name != "hr":
             if self.line:
                 self._flush()
+            if name == "p" and len(tag.contents) == 1 and self._paragraph(tag):
+                return False
             block = self._block(tag)
             self.open.append(block)
             mark = None
@@ -147,6 +150,16 @@ class _Writer:
             start = str(tag.get("start", "1"))
             block.number = int(start) - 1 if start.isascii() and start.isdigit() and len(start) < 10 else 0
         return block
+
+    def _paragraph(self, tag: Tag) -> bool:
+        """Write a <p> that holds one text and stands in nothing special, as most do; whether it is one."""
+        text, outer = tag.contents[0], self.open[-1]
+        if self.marks or outer.flat or outer.verbatim or not isinstance(text, NavigableString):
+            return False
+        if self.kept.captions and self.kept.is_caption(tag):
+            return False
+        outer.blocks += line_of([text])
+        return True
 
     def _is_free(self) -> bool:
         """Whether a block may stand here."""
@@ -352,4 +365,6 @@ def _fenced(blocks: list[str], language: str) -> list[str]:
 
 
 def _target(address: str) -> str:
-    return _ENTITY.sub("&amp;", address.translate(_IN_TARGET))
+    if _ODD.search(address):  # seldom, and translate costs more than the rest of a link
+        address = _ENTITY.sub("&amp;", address.translate(_IN_TARGET))
+    return address

@@ -97,6 +97,7 @@ class _Line:
         self.code: list[str] | None = None  # texts of the code span under way
         self.deep = 0  # open <code>
         self.begun = False
+        self.emphasised = False
 
     def read(self, pieces: list[Piece]) -> "_Line":
         """Take all pieces in."""
@@ -145,6 +146,7 @@ class _Line:
             if not mark.dead:
                 self.open.append(mark.sign)
                 self.out.append(edge)
+                self.emphasised = self.emphasised or mark.sign != "["
         elif not mark.dead:
             self.open.remove(mark.sign)
             if isinstance(last := self.out[-1], Edge) and last.mark is mark:
@@ -163,7 +165,7 @@ class _Line:
     def rows(self) -> list[str]:
         """The rows, their marks settled."""
         for _ in range(_TURNS):
-            if not self._drop_unseen():
+            if not self.emphasised or not self._drop_unseen():
                 break
         else:
             for edge in self.out:

@@ -109,7 +109,7 @@ class _Builder:
 
     def build(self) -> Tag:
         """The whole tree."""
-        page, wanted = self.page, self._wanted
+        page, kept = self.page, self.kept
         ends, text_start, text_end = page.end, page.text_start, page.text_end
         number, count = 1, len(page.tag) if self.kept[-1] else 0
         while number < count:
@@ -117,7 +117,7 @@ class _Builder:
                 self._close(number)
             if self.index < text_start[number]:
                 self._texts(text_start[number])
-            if wanted(number):
+            if kept[text_end[number]] > kept[text_start[number]] or self._is_shown(number):
                 self._open(number)
                 number += 1
             else:
@@ -142,11 +142,10 @@ class _Builder:
         ]
         return sorted(media + posts) if posts else media
 
-    def _wanted(self, number: int) -> bool:
+    def _is_shown(self, number: int) -> bool:
+        """Whether an element without kept text has something to look at, between kept texts."""
         page, kept = self.page, self.kept
         start, stop = page.text_start[number], page.text_end[number]
-        if kept[stop] > kept[start]:
-            return True
         if not kept[start] or kept[start] == kept[-1]:
             return False  # before the first or after the last kept text
         tag = page.tag[number]
@@ -178,23 +177,28 @@ class _Builder:
             name = "span"  # a drop cap
         elif name == "p" and several > 1:
             name = "div"
-        elif start == stop and (frame := frame_attributes(page.element[number])):
+        elif start == stop and name != "br" and (frame := frame_attributes(page.element[number])):
             name, attributes = "iframe", frame
         elif name == "amp-img":
             name = "img"
-        self.open.append((self._start(name, attributes, _ELEMENT, number), number))
+        tag = self._start(name, attributes, _ELEMENT, number)
+        if stop - start == 1 and page.end[number] == number + 1 and (name in _LINES or page.line[number] != number):
+            self._text(tag, start)  # most lines are a tag with one text: no need to open and close it
+            self.index = stop
+        else:
+            self.open.append((tag, number))
 
     def _start(self, name: str, attributes: dict[str, str], line: int, place: int) -> Tag:
         parent = self.open[-1][0]
         tag = Tag(
             name=name,
-            attrs=attributes,
             parent=parent,
             previous=self.last,
             sourceline=line,
             sourcepos=place,
             can_be_empty_element=name in VOID_TAGS,
         )
+        tag.attrs.update(attributes)  # Tag(attrs=…) would set them one by one, at five times the cost
         parent.contents.append(tag)
         self.last = tag
         return tag
@@ -218,16 +222,19 @@ class _Builder:
 
     def _texts(self, stop: int) -> None:
         """The kept texts up to `stop`, all of them directly in the innermost open element."""
-        owner, texts = self.owner, self.page.texts
+        owner = self.owner
         for index in range(self.index, stop):
             if not owner[index]:
                 self.index = index
                 self._wrap(index)
-                text, parent = NavigableString(texts[index]), self.open[-1][0]
-                text.setup(parent, self.last)
-                parent.contents.append(text)
-                self.last = text
+                self._text(self.open[-1][0], index)
         self.index = stop
+
+    def _text(self, parent: Tag, index: int) -> None:
+        text = NavigableString(self.page.texts[index])
+        text.setup(parent, self.last)
+        parent.contents.append(text)
+        self.last = text
 
     def _wrap(self, index: int) -> None:
         """See to it that text `index` stands in a line of its own."""
