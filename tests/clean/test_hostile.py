@@ -41,7 +41,7 @@ def test_twice_the_page_takes_twice_the_lines(name: str) -> None:
     read_article(two, url=URL, rules=RULES)  # fills what is looked up once
     first = lines_executed(lambda: read_article(one, url=URL, rules=RULES))
     second = lines_executed(lambda: read_article(two, url=URL, rules=RULES))
-    assert second < 2.4 * first + 2000
+    assert second < 2.6 * first + 2000  # some 2.1; more where the page is still small
 
 
 # Below 512 kB libxml2 reads such tags whole: see _CAREFUL_BYTES in parse.py, and the tests of attributes below.
