@@ -198,6 +198,7 @@ class Article:
     page_chars: int  # visible characters of the page = kept_chars + sum of the removals' chars
     kept_chars: int
     parser: str = "lxml"  # or "bs4-lxml" where libxml2 cut the page at its depth limit
+    next_page: str = ""  # address where the article goes on; empty where this page has all of it
     captions: tuple[str, ...] = ()  # of pictures, in order; in html and markdown, not in text; kept_chars counts them
 
     @property

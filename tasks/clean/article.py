@@ -9,6 +9,7 @@ from tasks.clean.content import KEEP, choose
 from tasks.clean.ledger import removals
 from tasks.clean.links import Links
 from tasks.clean.maths import settle_maths
+from tasks.clean.next_page import next_page
 from tasks.clean.parse import Tree, parse_tree
 from tasks.clean.prune import Reason, prune
 from tasks.clean.rules import RuleSet
@@ -60,6 +61,7 @@ class Cleaning:
             page_chars=visible_chars(self.page.texts),
             kept_chars=visible_chars(text for text, code in zip(self.page.texts, self.owner, strict=True) if not code),
             parser=parser,
+            next_page=next_page(self.page.element[0], self.links),
         )
 
 

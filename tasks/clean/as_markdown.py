@@ -13,8 +13,8 @@ from bs4.element import NavigableString, PageElement, Tag
 
 from tasks.clean.links import Links
 from tasks.clean.markdown_line import BREAK, Edge, Mark, Piece, Ready, escape, line_of
-from tasks.clean.soup import Kept
 from tasks.clean.maths import has_tex
+from tasks.clean.soup import Kept
 from tasks.clean.tags import BLOCK_TAGS, code_language, names
 
 __all__ = ["as_markdown"]

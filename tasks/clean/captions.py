@@ -19,7 +19,7 @@ _NAMED: Final = re.compile(
     "caption|credit|cutline|figcap|photo-?by|photographer|image-?source|img-?source|attribution"  # en
     "|legende|légende|bildunterschrift|bildtext|bildquelle|bildnachweis|fotohinweis"  # fr de
     "|didascalia|pie-?de-?foto|pie-?foto|foto-?pie|epigrafe|epígrafe|legenda"  # it es pt
-    "|bijschrift|onderschrift|fotobyline|billedtekst|bildetekst|kuvateksti|popisek|podpis|fotonot",  # nl da no fi cs pl tr
+    "|bijschrift|onderschrift|fotobyline|billedtekst|bildetekst|kuvateksti|popisek|podpis",  # nl da no fi cs pl
     re.IGNORECASE,
 )
 _LONGEST: Final = 300  # visible characters of a caption by its class alone: more is a paragraph

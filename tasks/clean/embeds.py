@@ -8,6 +8,8 @@ from urllib.parse import quote, urlsplit
 
 from lxml import etree
 
+from tasks.clean.tags import names
+
 __all__ = ["POST_TAGS", "embed_name", "frame_attributes"]
 
 # Host of the frame's address (sub-domains included) → what a reader calls it.
@@ -78,9 +80,9 @@ _NOTHING_TO_READ: Final = frozenset(
     }
 )
 # The same by a label of the host: ads.site.example, consent.site.example.
-_LABELS: Final = frozenset(
+_LABELS: Final = names(
     "ad adclick adlog ads adserver adservice advert banner banners beacon cmp consent cookie cookies counter metrics "
-    "newsletter pixel stat stats subscribe tag tags telemetry track tracker tracking widget widgets".split()
+    "newsletter pixel stat stats subscribe tag tags telemetry track tracker tracking widget widgets"
 )
 # Buttons and prompts of hosts that also have posts to show.
 _BUTTONS: Final = ("/plugins/like", "/plugins/share_button", "/plugins/page", "/widgets/follow_button", "/recaptcha/")
@@ -124,15 +126,15 @@ def frame_attributes(element: etree._Element) -> dict[str, str]:
     tag = str(element.tag)
     if tag in _PLAYERS:
         inner = next(element.iter("source", "embed"), None) if element.get("src") is None else None
-        source = element.get("src") or element.get("data") or (inner.get("src") if inner is not None else "")
+        source = element.get("src") or element.get("data") or (inner.get("src") if inner is not None else None)
         return {"src": source} if source else {}
     if tag in _BY_ID:
         name, address = _BY_ID[tag]
         value = element.get(name) or ""
         return {"src": address.format(value if address == "{}" else quote(value, safe=""))} if value else {}
     if tag in POST_TAGS:
-        source = next((value for name in _POST_ADDRESSES if (value := element.get(name))), "")
-        return {"src": source} if source and _network(source) else {}
+        post = next((value for name in _POST_ADDRESSES if (value := element.get(name))), "")
+        return {"src": post} if post and _network(post) else {}
     return {"src": element.get("src") or element.get("data-src") or ""} if tag == "amp-iframe" else {}
 
 

@@ -155,7 +155,7 @@ class _Builder:
             self._wrap(start)
         elif start in self.begins:  # a picture between two blocks
             self._unwrap()
-        attributes = dict(page.element[number].items())
+        attributes: dict[str, str] = dict(page.element[number].items())  # type: ignore[arg-type]
         if "id" in attributes or "name" in attributes:
             self.ids |= {attributes.get("id", ""), attributes.get("name", "")}
         if name == "a" and "#" in (link := attributes.get("href", "")):
