@@ -81,8 +81,8 @@ _NOTHING_TO_READ: Final = frozenset(
 )
 # The same by a label of the host: ads.site.example, consent.site.example.
 _LABELS: Final = names(
-    "ad adclick adlog ads adserver adservice advert banner banners beacon cmp consent cookie cookies counter metrics "
-    "newsletter pixel stat stats subscribe tag tags telemetry track tracker tracking widget widgets"
+    "ad adclick adlog ads adserver adservice advert banner banners beacon cmp consent cookie cookies counter "
+    "metrics newsletter pixel stat stats subscribe tag tags telemetry track tracker tracking widget widgets"
 )
 # Buttons and prompts of hosts that also have posts to show.
 _BUTTONS: Final = ("/plugins/like", "/plugins/share_button", "/plugins/page", "/widgets/follow_button", "/recaptcha/")
@@ -124,6 +124,7 @@ def embed_name(url: str) -> str:
 def frame_attributes(element: etree._Element) -> dict[str, str]:
     """The attributes of a frame that shows what this element without text shows; empty where it is no embed."""
     tag = str(element.tag)
+    source: str | None
     if tag in _PLAYERS:
         inner = next(element.iter("source", "embed"), None) if element.get("src") is None else None
         source = element.get("src") or element.get("data") or (inner.get("src") if inner is not None else None)
