@@ -61,7 +61,7 @@ class Cleaning:
             page_chars=visible_chars(self.page.texts),
             kept_chars=visible_chars(text for text, code in zip(self.page.texts, self.owner, strict=True) if not code),
             parser=parser,
-            next_page=next_page(self.page.element[0], self.links),
+            next_page=next_page(self.page, self.links),
         )
 
 

@@ -124,10 +124,11 @@ def embed_name(url: str) -> str:
 def frame_attributes(element: etree._Element) -> dict[str, str]:
     """The attributes of a frame that shows what this element without text shows; empty where it is no embed."""
     tag = str(element.tag)
-    source: str | None
     if tag in _PLAYERS:
         inner = next(element.iter("source", "embed"), None) if element.get("src") is None else None
-        source = element.get("src") or element.get("data") or (inner.get("src") if inner is not None else None)
+        source: str | None = element.get("src") or element.get("data")
+        if not source and inner is not None:
+            source = inner.get("src")
         return {"src": source} if source else {}
     if tag in _BY_ID:
         name, address = _BY_ID[tag]

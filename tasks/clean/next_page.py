@@ -7,25 +7,27 @@ one's with a number one higher: /crane → /crane/2, /crane-2.html, /crane?page=
 import re
 from typing import Final
 
-from lxml import etree
-
 from tasks.clean.links import Links
+from tasks.clean.walk import Page
 
 __all__ = ["next_page"]
 
-_NEXT: Final = etree.XPath(
-    "//link[contains(@rel, 'next')]/@href|//a[contains(@rel, 'next')]/@href", smart_strings=False
-)
 _COUNTED: Final = re.compile(r"(?:/page/|/seite[/-]|[?&](?:page|p|pg|paged|seite|pagina|sida)=)(\d{1,3})/?$")
 _FIRST: Final = re.compile(r"(?:/|-|_|,)2$")
 _END: Final = re.compile(r"(?:\.html?|\.php|/)$")
 
 
-def next_page(root: etree._Element, links: Links) -> str:
+def next_page(page: Page, links: Links) -> str:
     """The address of the article's next page; empty where there is none."""
-    found = _NEXT(root)
-    addresses = [links.absolute(str(value)).partition("#")[0] for value in found] if isinstance(found, list) else []
-    return next((address for address in addresses if address and _follows(links.here, address)), "")
+    head = page.element[0].find("head")
+    elements = [element for element, tag in zip(page.element, page.tag, strict=True) if tag == "a"]
+    elements += [] if head is None else list(head.iterchildren("link"))
+    for element in elements:
+        if "next" in (element.get("rel") or ""):
+            address = links.absolute(element.get("href") or "").partition("#")[0]
+            if address and _follows(links.here, address):
+                return address
+    return ""
 
 
 def _follows(page: str, address: str) -> bool:
