@@ -135,6 +135,7 @@ def cleaned_json(cleaned: Cleaned) -> dict[str, Any]:
         "description": _value(metadata.description),
         "text": article.text,
         "captions": list(article.captions),
+        "next_page": article.next_page or None,
         "markdown": article.markdown,
         "html": article.html,
         "removed": [{name: getattr(removal, name) for name in _REMOVAL} for removal in article.removals],

@@ -200,6 +200,7 @@ class Article:
     kept_chars: int
     parser: str = "lxml"  # or "flat" where libxml2 would have cut the page at its depth limit
     source: str = "page"  # or "data": the page shows no article, the one in its JSON was taken; kept_chars is then 0
+    next_page: str = ""  # address where the article goes on; empty where this page has all of it
     captions: tuple[str, ...] = ()  # of pictures, in order; in html and markdown, not in text; kept_chars counts them
     flags: tuple[str, ...] = ()  # what of the page its tree does not have: attributes-cut, flattened
 

@@ -79,6 +79,7 @@ def metadata_json(
         "decode_flags": list(page.flags),
         "no_article": None if article else _why_not(page),
         **{name: _with_rivals(item, getattr(metadata, name)) for name, item in metadata_fields(metadata).items()},
+        "next_page": (article.next_page or None) if article else None,
         "words": article.words if article else 0,
         "page_chars": article.page_chars if article else 0,
         "kept_chars": article.kept_chars if article else 0,

@@ -14,6 +14,7 @@ from tasks.clean.ledger import Leading, removals
 from tasks.clean.links import Links
 from tasks.clean.markdown_line import line_of
 from tasks.clean.maths import settle_maths
+from tasks.clean.next_page import next_page
 from tasks.clean.parse import Tree, parse_tree
 from tasks.clean.prune import Looked, Reason, prune
 from tasks.clean.rules import RuleSet
@@ -130,6 +131,7 @@ class Cleaning:
             parser=parser,
             source="data" if self.paragraphs else "page",
             flags=flags,
+            next_page=next_page(self.page, self.links),
         )
 
 

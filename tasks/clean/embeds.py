@@ -153,7 +153,9 @@ def frame_attributes(element: etree._Element) -> dict[str, str]:
     tag = str(element.tag)
     if tag in _PLAYERS:
         inner = next(element.iter("source", "embed"), None) if element.get("src") is None else None
-        source = element.get("src") or element.get("data") or (inner.get("src") if inner is not None else "")
+        source: str | None = element.get("src") or element.get("data")
+        if not source and inner is not None:
+            source = inner.get("src")
         return {"src": source} if source else {}
     if tag in _BY_ID:
         name, address = _BY_ID[tag]

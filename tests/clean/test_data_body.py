@@ -59,7 +59,7 @@ def test_data_without_sentences_are_no_article() -> None:
 
 
 def test_a_page_whose_data_are_broken_is_read_as_it_stands() -> None:
-    head = "<script type='application/ld+json'>{\"articleBody\": \"" + BODY.replace("\n", " ") + "</script>"
+    head = '<script type=\'application/ld+json\'>{"articleBody": "' + BODY.replace("\n", " ") + "</script>"
     assert clean(SHELL.format(head=head)).source == "page"
 
 

@@ -1,5 +1,7 @@
 """HTML, Markdown and text: what stays, what is made absolute, what is dropped."""
 
+from urllib.parse import urljoin
+
 import pytest
 
 from tasks.clean import clean_page, load_rules
@@ -277,3 +279,26 @@ def _config() -> tuple:  # type: ignore[type-arg]
     from tests.clean.helpers import CONFIG
 
     return (CONFIG,)
+
+
+@pytest.mark.parametrize(
+    ("page", "link", "found"),
+    [
+        ("/crane", "/crane/2", True),
+        ("/crane/", "/crane/page/2/", True),
+        ("/crane.html", "crane-2.html", True),
+        ("/crane?page=2", "/crane?page=3", True),
+        ("/crane?page=2", "/crane?page=2", False),
+        ("/crane/page/2", "/crane/page/1", False),
+        ("/crane", "/ferry", False),
+        ("/story-5", "/story-6", False),
+        ("/crane", "https://other.example/crane/2", False),
+    ],
+)
+@pytest.mark.parametrize("tag", ["<a rel='next' href='{}'>2</a>", "<link rel='next' href='{}'>"])
+def test_a_page_that_is_a_part_of_its_article_says_where_it_goes_on(
+    page: str, link: str, found: bool, tag: str
+) -> None:
+    url = f"https://harbour.example{page}"
+    article = clean(tag.replace("{}", link), url=url)
+    assert article.next_page == (urljoin(url, link) if found else "")
