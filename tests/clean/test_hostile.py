@@ -293,3 +293,8 @@ def test_what_a_head_may_hold_stays_in_it() -> None:
     assert root is not None
     assert [child.tag for child in root[0]] == ["title", "meta", "script"]
     assert [child.tag for child in root[1]] == ["main", "p"]
+
+
+def test_a_page_without_an_element_has_its_flags_all_the_same() -> None:
+    article = clean_page("<!-- nothing -->", url=URL, rules=RULES)
+    assert (article.text, article.source, article.flags) == ("", "page", ())
