@@ -146,7 +146,8 @@ def test_a_newer_rule_gives_a_derived_bundle_that_names_its_parent(location: str
         digest = read_manifest(store.read_manifest(id_)).sha256
         assert is_sound(verify_stored(store, found.new_id, child))
     link = {"id": id_, "sha256": digest}
-    assert made["parent"] == {**link, "rules": before["rules"], "software": before["software"]}
+    by = {name: before[name] for name in ("model", "rules", "software")}
+    assert made["parent"] == {**link, **by}
     assert (made["root"], made["generation"]) == (link, 1)
     assert made["rules"] != before["rules"]
     assert manifest.lineage
