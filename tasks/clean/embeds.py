@@ -135,7 +135,7 @@ def frame_attributes(element: etree._Element) -> dict[str, str]:
         value = element.get(name) or ""
         return {"src": address.format(value if address == "{}" else quote(value, safe=""))} if value else {}
     if tag in POST_TAGS:
-        post = next((value for name in _POST_ADDRESSES if (value := element.get(name))), "")
+        post = next((link for name in _POST_ADDRESSES if (link := element.get(name))), "")
         return {"src": post} if post and _network(post) else {}
     return {"src": element.get("src") or element.get("data-src") or ""} if tag == "amp-iframe" else {}
 
