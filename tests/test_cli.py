@@ -279,7 +279,7 @@ def test_batch_answers_each_line_and_loses_none() -> None:
     assert [row["id"] for row in rows] == [7, None, 8]
     assert "line 2" in rows[1]["error"]
     wanted = "id url title authors published modified site language description text markdown html removed verdict"
-    assert set(rows[0]) == {*wanted.split(), "captions", "removed_by_concept", "parse_flags"}
+    assert set(rows[0]) == {*wanted.split(), "captions", "next_page", "removed_by_concept", "parse_flags"}
 
 
 def test_clean_gives_the_sums_and_the_doubt_of_its_removals() -> None:
