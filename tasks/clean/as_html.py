@@ -148,7 +148,7 @@ class _Writer:
     def _frame(self, tag: Tag) -> str:
         """A link to what the frame shows; its title tells it from the words of the page."""
         address, name = self.links.frame(tag.attrs)
-        if not name or tag.find_parent("a"):
+        if not name or (tag.parent and tag.parent.name == "a"):
             return ""
         link = f'<a href="{escape(address)}" title="embedded">{escape(name)}</a>'
         return f"<p>{link}</p>\n" if tag.parent and tag.parent.name in _HOLD_BLOCKS else link

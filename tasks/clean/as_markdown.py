@@ -16,6 +16,7 @@ from tasks.clean.markdown_line import BREAK, Edge, Mark, Piece, Ready, escape, l
 from tasks.clean.maths import has_tex
 from tasks.clean.soup import Kept
 from tasks.clean.tags import BLOCK_TAGS, code_language, names
+from tasks.clean.walk import Page
 
 __all__ = ["as_markdown"]
 
@@ -27,6 +28,7 @@ _ONE_LINE: Final = frozenset([*_HEADINGS, *_STRONG_LINES])
 _PREFIXED: Final = frozenset({"blockquote", "li"})
 _LISTS: Final = frozenset({"ul", "ol", "menu"})
 _ROWS: Final = frozenset({"table", "tbody", "thead", "tfoot"})
+_MOST_MARKS: Final = 12  # open at once: each line begins with all of them again
 _DEEPEST: Final = 12  # prefixes beyond are left out: 2,000 nested quotes must not become 2,000 marks a line
 _LAID_OUT: Final = names(
     "table pre blockquote figure h1 h2 h3 h4 h5 h6"
@@ -145,7 +147,7 @@ class _Writer:
         block.is_cell = _is_cell(name, outer)
         block.flat = outer.flat or (name in _ONE_LINE and not outer.verbatim) or block.is_cell
         block.verbatim = not block.flat and (outer.verbatim or name == "pre")
-        block.laid_out = _is_laid_out(tag) if name == "table" else outer.laid_out
+        block.laid_out = _is_laid_out(self.kept.page, tag.sourcepos or 0) if name == "table" else outer.laid_out
         if name == "ol":
             start = str(tag.get("start", "1"))
             block.number = int(start) - 1 if start.isascii() and start.isdigit() and len(start) < 10 else 0
@@ -175,7 +177,9 @@ class _Writer:
         sign = _SIGNS.get(tag.name)
         return self._mark(sign) if sign else None
 
-    def _mark(self, sign: str, target: str = "") -> Mark:
+    def _mark(self, sign: str, target: str = "") -> Mark | None:
+        if len(self.marks) >= _MOST_MARKS:
+            return None
         mark = Mark(sign, target)
         self.marks.append(mark)
         self.line.append(Edge(mark, opens=True))
@@ -308,11 +312,19 @@ def _number(tag: Tag | None, name: str) -> int:
     return min(max(int(value), 1), 99) if value.isascii() and value.isdigit() and len(value) < 6 else 1
 
 
-def _is_laid_out(table: Tag) -> bool:
-    """Whether a table only places things: it holds what no cell can, or has one column."""
-    if table.find(_LAID_OUT) is not None:
-        return True
-    return max((len(row.find_all(["td", "th"])) for row in table.find_all("tr")), default=0) < 2
+def _is_laid_out(page: Page, table: int) -> bool:
+    """Whether a table only places things: it holds what no cell can, or has one column.
+
+    Asked of the page's lists: bs4's find() goes down to the last descendant first, which is quadratic in nested tables.
+    """
+    widest = cells = 0
+    for number in range(table + 1, page.end[table]):
+        tag = page.tag[number]
+        if tag in _LAID_OUT:
+            return True
+        cells = 0 if tag == "tr" else cells + (tag in ("td", "th"))
+        widest = max(widest, cells)
+    return widest < 2
 
 
 def _heading(blocks: list[str]) -> str:
@@ -353,8 +365,8 @@ def _prefixed(text: str, first: str, rest: str) -> str:
 
 def _language(pre: Tag | None) -> str:
     """The language that <pre> or the <code> in it names."""
-    code = pre.find("code") if pre is not None else None
-    return next((name for tag in (code, pre) if tag and (name := code_language(str(tag.get("class") or "")))), "")
+    inside = [child for child in pre.contents if isinstance(child, Tag) and child.name == "code"] if pre else []
+    return next((name for tag in (*inside, pre) if tag and (name := code_language(str(tag.get("class") or "")))), "")
 
 
 def _fenced(blocks: list[str], language: str) -> list[str]:

@@ -176,23 +176,28 @@ class _Line:
             for edge in self.out:
                 if isinstance(edge, Edge) and edge.mark.sign != "[":
                     edge.mark.dead = True
+        return "".join(self._written()).split("\n") if self.begun else []
+
+    def _written(self) -> list[str]:
+        """What stands in the line, one piece after the other."""
         out: list[str] = []
-        code = ""  # of the span just written: two side by side must become one
+        code: list[str] = []  # two spans side by side must become one
         for piece in self.out:
             if isinstance(piece, Edge) and piece.mark.dead:
                 continue
             if isinstance(piece, _Code):
-                if code:
-                    out.pop()
-                code += piece
-                out.append(fence(code))
+                code.append(piece)
                 continue
-            code = ""
+            if code:
+                out.append(fence("".join(code)))
+                code.clear()
             shown = _shown(piece) if isinstance(piece, Edge) else piece
             if shown[0] == "[" and out and out[-1].endswith("!"):
                 out[-1] = out[-1][:-1] + "\\!"  # else it would be a picture
             out.append(shown)
-        return "".join(out).split("\n") if self.begun else []
+        if code:
+            out.append(fence("".join(code)))
+        return out
 
     def _drop_unseen(self) -> bool:
         """Leave out marks that CommonMark would not see where they stand; whether there were any."""

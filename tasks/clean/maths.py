@@ -21,7 +21,10 @@ _LEVELS: Final = 6  # from <math> to the element that holds all notations
 
 def has_tex(math: Tag) -> bool:
     """Whether what is left of a <math> in the soup is its TeX."""
-    return math.find("annotation") is not None
+    inside = [child for child in math.contents if isinstance(child, Tag)]
+    if inside and inside[0].name == "semantics":
+        inside = [child for child in inside[0].contents if isinstance(child, Tag)]
+    return any(child.name == "annotation" for child in inside)
 
 
 def settle_maths(page: Page, owner: list[int], reasons: list[Reason]) -> None:
@@ -29,16 +32,18 @@ def settle_maths(page: Page, owner: list[int], reasons: list[Reason]) -> None:
     if "math" not in page.tag:
         return
     reasons.append(_AGAIN)
+    done = 0  # texts before this one; a formula in a formula is a part of it
     for number, tag in enumerate(page.tag):
-        if tag == "math":
-            _settle(page, owner, number, len(reasons) - 1)
+        if tag == "math" and page.text_start[number] >= done:
+            done = _settle(page, owner, number, len(reasons) - 1)
 
 
-def _settle(page: Page, owner: list[int], math: int, again: int) -> None:
+def _settle(page: Page, owner: list[int], math: int, again: int) -> int:
+    """Settle one formula; the number of the first text after it."""
     top = _outermost(page, math)
     start, stop = page.text_start[top], page.text_end[top]
     if all(owner[start:stop]):
-        return
+        return stop
     tex = _tex(page, math)
     first, last = page.text_start[tex], page.text_end[tex]
     for index in range(start, stop):
@@ -46,6 +51,7 @@ def _settle(page: Page, owner: list[int], math: int, again: int) -> None:
             owner[index] = 0
         elif not owner[index]:
             owner[index] = again
+    return stop
 
 
 def _outermost(page: Page, math: int) -> int:
@@ -62,8 +68,10 @@ def _outermost(page: Page, math: int) -> int:
 
 def _tex(page: Page, math: int) -> int:
     """The element of the TeX, or the <math> itself."""
-    for number in range(math, page.end[math]):
+    number = math + 1
+    while number < page.end[math]:
         if page.tag[number] == "annotation" and "tex" in (page.element[number].get("encoding") or "").lower():
             text = page.texts[page.text_start[number] : page.text_end[number]]
             return number if any(not one.isspace() for one in text) else math
+        number = number + 1 if page.tag[number] == "semantics" else page.end[number]
     return math
