@@ -8,7 +8,7 @@ import os
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-# A server on SQLite may wait 60 s for its database. A client that gives up then, as is Prefect's default, loses the reply,
-# asks again, and is told that its run has ended: without the run's result.
+# A server on SQLite may wait 60 s for its database. A client that gives up then, as is Prefect's default, loses the
+# reply, asks again, and is told that its run has ended: without the run's result.
 os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", "180")
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "90")
