@@ -10,12 +10,12 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
+from flows.cli_common import At, Config, Force, Json, Store, Target, at_moment, day, warn
 from flows.cli_rules import rules_app
 from tasks import __version__
 from tasks.errors import PermanentError, RuleError, SettingsError, TearsheetError, UrlRefused
@@ -33,15 +33,6 @@ watch_app = typer.Typer(
 )
 app.add_typer(watch_app, name="watch")
 app.add_typer(rules_app, name="rules")
-
-Store = Annotated[str | None, typer.Option("--store", help="Folder or s3://bucket/prefix. [TEARSHEET_STORE, archive/]")]
-Config = Annotated[
-    str | None, typer.Option("--config", help="Folder with your settings.toml, rules/, sites/, watch.toml.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
-Target = Annotated[str, typer.Argument(help="A bundle's id, or a URL: its newest good bundle.")]
-At = Annotated[str | None, typer.Option("--at", help="The newest not after this day or ISO time (UTC).")]
 
 
 def _version(wanted: bool) -> None:
@@ -150,26 +141,13 @@ def pull(
 
     settings = load_settings(config, store=store)
     with open_store(settings.store, settings) as opened:
-        pulled = pull_bundle(opened, target, out, at=_at(at), force=force, broken=_warn)
+        pulled = pull_bundle(opened, target, out, at=at_moment(at), force=force, broken=warn)
     if json:
         files = [str(path) for path in pulled.files]
         print_json({"id": pulled.id, "folder": str(pulled.folder), "files": files, "verified": True})
     else:
         print(f"{pulled.id}  verified, {len(pulled.files)} files in {pulled.folder}")
         print("\n".join(f"  {path.relative_to(pulled.folder)}" for path in pulled.files))
-
-
-def _warn(error: TearsheetError) -> None:
-    print(f"tearsheet: left out: {error}", file=sys.stderr)
-
-
-def _at(text: str | None) -> Any:
-    from tasks.catalog import parse_at
-
-    try:
-        return parse_at(text) if text else None
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no day or time; write 2026-03-14 or 2026-03-14T08:30:00Z") from None
 
 
 @app.command("list", epilog="Example: tearsheet list --store s3://bucket/prefix --json")
@@ -194,7 +172,7 @@ def list_(
         for count, entry in enumerate(found, 1):  # noqa: B007 counted for the last line
             print_json(asdict(entry)) if json else print(entry_line(entry))
     for error in broken:
-        _warn(error)
+        warn(error)
     Talk().say(f"{count:,} bundle{'s' if count != 1 else ''} in {settings.store}")
     raise typer.Exit(1 if broken else 0)
 
@@ -218,7 +196,7 @@ def show(
     settings = load_settings(config, store=store)
     with (
         open_store(settings.store, settings) as opened,
-        fetched(opened, find(opened, target, _at(at), broken=_warn)) as path,
+        fetched(opened, find(opened, target, at_moment(at), broken=warn)) as path,
     ):
         shown = read_shown(path)
     _print_shown(shown, removed=removed, json=json)
@@ -312,7 +290,7 @@ def explain(
     from tasks.present import print_json
 
     settings = load_settings(config, store=store)
-    explained = explain_target(target, settings, config_dirs(config), url=url, stored=stored, broken=_warn)
+    explained = explain_target(target, settings, config_dirs(config), url=url, stored=stored, broken=warn)
     spans = chosen(explained.explanation, by_doubt=order == "doubt", concept=concept, fate=fate)[:limit]
     if json:
         for span in spans:
@@ -394,19 +372,12 @@ def reclean(
     tracked = track or runner == "dask" or bool(os.environ.get("PREFECT_API_URL"))
     if diff and tracked:
         raise typer.BadParameter("--diff works without Prefect only: unset PREFECT_API_URL, leave --track and dask")
-    wanted = Wanted(tuple(ids) if ids else None, host, _day(since), _day(until), dry_run, diff, runner, workers)
+    wanted = Wanted(tuple(ids) if ids else None, host, day(since), day(until), dry_run, diff, runner, workers)
     settings = load_settings(config, store=store)
     report = run_reclean(
         wanted, settings, config_dirs(config), tracked=tracked, json=json, stop=_stop_on_interrupt(), config=config
     )
     raise typer.Exit(0 if report.good else 1)
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no day; write 2026-03-14") from None
 
 
 # ------------------------------------------------------------------ scheduled

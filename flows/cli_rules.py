@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli_common import Config, Json, Store
 from tasks.errors import TearsheetError
 from tasks.settings import config_dirs, load_settings
 
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
 
 rules_app = typer.Typer(help="Cleaning rules: yours and ours.", no_args_is_help=True, rich_markup_mode=None)
 
-Store = Annotated[str | None, typer.Option("--store", help="Folder or s3://bucket/prefix. [TEARSHEET_STORE, archive/]")]
-Config = Annotated[
-    str | None, typer.Option("--config", help="Folder with your settings.toml, rules/, sites/, watch.toml.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 Url = Annotated[str, typer.Option("--url", help="Where a saved page is from: site rules need its host.")]
 
 

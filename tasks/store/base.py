@@ -1,111 +1,29 @@
-"""The store's contract: its keys, what a backend must be able to do, and how a bundle is committed. Each once.
-
-Keys, below the store's folder or prefix, of [a-z0-9._/-] only:
-
-    v1/store.json                       format, id of the store, what its server can do
-    v1/bundles/2026/11/23/<id>.wacz     the bundle
-    v1/bundles/2026/11/23/<id>.json     its manifest, written last: its presence is the commit
-    v1/probe/<random>/…                 short-lived: what the first use of a store tries out
-
-The day is the id's, so an id gives its key. Nothing is ever overwritten.
-"""
+"""The store: how a bundle is committed and read back, and events beside it. Keys: layout.py; backends: objects.py."""
 
 import hashlib
 import json
 import secrets
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 from tasks.errors import FixityError, FormatError, NotFound, StoreConflict
-from tasks.records import BUNDLE_ID, Bundle, BundleRef, Digest, digest_of
+from tasks.records import BUNDLE_ID, Bundle, BundleRef, Digest
 from tasks.store.disk import write_new
+from tasks.store.events import EVENT_KEY, Event, read_event
+from tasks.store.layout import BUNDLES, EVENTS, STORE_KEY, bundle_key, day_prefix, manifest_key
+from tasks.store.objects import Content, Objects, keys
 
-__all__ = ["BUNDLES", "STORE_KEY", "Content", "Objects", "Store", "bundle_key", "manifest_key"]
+__all__ = ["STORE_FORMAT", "Store"]
 
 STORE_FORMAT = "tearsheet-store/1"
-STORE_KEY = "v1/store.json"
-BUNDLES = "v1/bundles/"
-_READERS = 8  # manifests read at once
-
-
-def bundle_key(bundle_id: str) -> str:
-    """The key of a bundle's WACZ; NotFound for what cannot be an id."""
-    return f"{_stem(bundle_id)}.wacz"
-
-
-def manifest_key(bundle_id: str) -> str:
-    """The key of a bundle's manifest; NotFound for what cannot be an id."""
-    return f"{_stem(bundle_id)}.json"
-
-
-def _stem(bundle_id: str) -> str:
-    match = BUNDLE_ID.fullmatch(bundle_id)
-    if not match:
-        raise NotFound(
-            "not the id of a bundle", where=repr(bundle_id), remedy="Ids look like 20261123101500-0123456789abcdef"
-        )
-    year, month, day, _ = match.groups()
-    return f"{BUNDLES}{year}/{month}/{day}/{bundle_id}"
-
-
-# ------------------------------------------------------------------ what a backend does
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What an object shall hold: bytes in memory or a file, with the digest that they must have."""
-
-    source: bytes | Path
-    sha256: Digest
-    size: int
-
-    @classmethod
-    def of_bytes(cls, data: bytes) -> "Content":
-        """Content that is in memory already."""
-        return cls(data, digest_of(data), len(data))
-
-    def read_bytes(self) -> bytes:
-        """All of it."""
-        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
-
-
-class Objects(Protocol):
-    """What a backend does with objects, all of it safe to call from several threads.
-
-    Every method MUST raise StoreUnavailable for what may pass (after its own retries), StoreRefused for what needs
-    the user, and leave nothing half done behind: a key either holds a whole object or none.
-    """
-
-    location: str
-
-    def create(self, key: str, content: Content) -> bool:
-        """True when `key` was free and holds `content` now, False when an object stands there (whatever it holds).
-
-        MUST never overwrite, and MUST raise FixityError without creating anything when the bytes that arrive do not
-        have the digest. May be called twice with the same content.
-        """
-
-    def read(self, key: str) -> Iterator[bytes]:
-        """The object's bytes, in pieces; raises NotFound at the first piece.
-
-        MUST resume a broken transfer at the byte where it broke, or raise StoreUnavailable.
-        """
-
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Every key that starts with `prefix` (which ends in a slash), in any order."""
-
-    def probe(self, folder: str) -> dict[str, Any]:
-        """What the server can do, tried out below `folder`, which is empty again afterwards."""
-
-    def adopt(self, capabilities: dict[str, Any]) -> None:
-        """Keep to these capabilities from now on."""
-
-    def close(self) -> None:
-        """Give connections back; twice is fine."""
+_READERS = 8  # manifests or events read at once
+R = TypeVar("R")
 
 
 # ------------------------------------------------------------------ the store
@@ -118,20 +36,20 @@ class Store:
         self._lock = threading.Lock()
         self._known = False  # store.json was read and its capabilities adopted
 
-    def put_bundle(self, bundle: Bundle) -> BundleRef:
+    def put_bundle(self, bundle: Bundle, *, today: date | None = None) -> BundleRef:
         """The bundle as stored; `created` is False when this very bundle was there.
 
-        The WACZ goes first and is read back; the manifest, which commits it, goes last. A call that fails anywhere
-        can be repeated. Raises StoreConflict when other bytes stand under the bundle's key.
+        The WACZ goes first and is read back; the manifest, which commits it, goes last. On another day (UTC, `today`)
+        than that of the capture an event `late` goes before it, so that who lists this day's changes finds it. A call
+        that fails anywhere can be repeated. Raises StoreConflict when other bytes stand under the bundle's key.
         """
         key = bundle_key(bundle.id)
         self._ready_to_write()
         mine = self.objects.create(key, Content(bundle.path, bundle.sha256, bundle.size))
         self._check_stored(key, bundle.sha256, mine=mine)
+        self._announce(bundle.id, today or datetime.now(UTC).date())
         manifest = Content.of_bytes(bundle.manifest)
-        created = self.objects.create(manifest_key(bundle.id), manifest)
-        if not created:
-            self._check_stored(manifest_key(bundle.id), manifest.sha256, mine=False)
+        created = self._create_or_compare(manifest_key(bundle.id), manifest)
         return BundleRef(id=bundle.id, key=key, sha256=bundle.sha256, size=bundle.size, created=created)
 
     def read_manifest(self, bundle_id: str) -> bytes:
@@ -164,26 +82,44 @@ class Store:
     def list_ids(self, day: str = "") -> Iterator[str]:
         """Ids of all committed bundles, or of those of one day (yyyymmdd), oldest first."""
         self._ready_to_read()
-        prefix = f"{BUNDLES}{day[:4]}/{day[4:6]}/{day[6:8]}/" if day else BUNDLES
-        found = (key.rpartition("/")[2].removesuffix(".json") for key in self._manifest_keys(prefix))
+        keys_ = self._manifest_keys(day_prefix(BUNDLES, day))
+        found = (key.rpartition("/")[2].removesuffix(".json") for key in keys_)
         return iter(sorted(found))
 
     def manifests(self) -> Iterator[tuple[str, bytes]]:
         """Id and manifest of every committed bundle, oldest first; several are read at once."""
-        with ThreadPoolExecutor(_READERS, thread_name_prefix="manifest") as pool:
-            window: deque[tuple[str, Future[bytes]]] = deque()
-            try:
-                for bundle_id in self.list_ids():
-                    window.append((bundle_id, pool.submit(self.read_manifest, bundle_id)))
-                    if len(window) >= _READERS * 2:
-                        first, manifest = window.popleft()
-                        yield first, manifest.result()
-                while window:
-                    first, manifest = window.popleft()
-                    yield first, manifest.result()
-            finally:
-                for _, manifest in window:
-                    manifest.cancel()
+        return _read_ahead(self.list_ids(), self.read_manifest)
+
+    # -------------------------------------------------------------- events
+    def put_event(self, event: Event, attachment: Content | None = None) -> str:
+        """The key of the event as stored; its attachment, gzipped WARC, goes first. A call can be repeated."""
+        self._ready_to_write()
+        if attachment:
+            self._create_or_compare(f"{event.stem}.warc.gz", attachment)
+        self._create_or_compare(event.key, Content.of_bytes(event.data))
+        return event.key
+
+    def events(self, day: str = "") -> Iterator[Event]:
+        """All events, or those of one day (yyyymmdd), oldest first. FormatError for one that is damaged."""
+        self._ready_to_read()
+        found = sorted(filter(EVENT_KEY.fullmatch, keys(self.objects, day_prefix(EVENTS, day))))
+        return (event for _, event in _read_ahead(iter(found), self.read_event))
+
+    def read_event(self, key: str) -> Event:
+        """The event under a key; NotFound, or FormatError when it is damaged."""
+        return read_event(key, b"".join(self.objects.read(key)))
+
+    def _announce(self, bundle_id: str, today: date) -> None:
+        """Say under the day of the commit that a bundle of another day is about to be there."""
+        if bundle_id[:8] != f"{today:%Y%m%d}":
+            self.put_event(Event("late", datetime.combine(today, time(), UTC), bundle_id))
+
+    def _create_or_compare(self, key: str, content: Content) -> bool:
+        """True when the object is new; False when it was there with just these bytes, StoreConflict with others."""
+        created = self.objects.create(key, content)
+        if not created:
+            self._check_stored(key, content.sha256, mine=False)
+        return created
 
     def close(self) -> None:
         """Give connections back."""
@@ -219,7 +155,7 @@ class Store:
         )
 
     def _manifest_keys(self, prefix: str) -> Iterator[str]:
-        for key in self.objects.keys(prefix):
+        for key in keys(self.objects, prefix):
             stem, dot, kind = key.rpartition(".")
             bundle_id = stem.rpartition("/")[2]
             if dot and kind == "json" and BUNDLE_ID.fullmatch(bundle_id) and key == manifest_key(bundle_id):
@@ -269,6 +205,24 @@ class Store:
             )
         self.objects.adopt(entry.get("capabilities") or {})
         return True
+
+
+def _read_ahead(names: Iterator[str], read: Callable[[str], R]) -> Iterator[tuple[str, R]]:
+    """Each name with what `read` gives for it, in order; several are read at once, few are held."""
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="read") as pool:
+        window: deque[tuple[str, Future[R]]] = deque()
+        try:
+            for name in names:
+                window.append((name, pool.submit(read, name)))
+                if len(window) >= _READERS * 2:
+                    first, found = window.popleft()
+                    yield first, found.result()
+            while window:
+                first, found = window.popleft()
+                yield first, found.result()
+        finally:
+            for _, found in window:
+                found.cancel()
 
 
 def _canonical(entry: dict[str, Any]) -> bytes:

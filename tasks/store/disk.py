@@ -11,7 +11,7 @@ from pathlib import Path
 from tasks.errors import DiskFull, FixityError, StoreRefused, StoreUnavailable, WouldOverwrite
 from tasks.records import Digest
 
-__all__ = ["create_file", "os_errors", "write_new"]
+__all__ = ["create_file", "os_errors", "sync_folder", "write_new"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -69,7 +69,7 @@ def _name(temporary: Path, path: Path) -> bool:
         if os.path.lexists(path):
             return False
         temporary.rename(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return True
 
 
@@ -80,10 +80,11 @@ def _make_folder(folder: Path) -> None:
     _make_folder(folder.parent)
     with contextlib.suppress(FileExistsError):  # another writer was faster
         folder.mkdir()
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Names made in or taken from `folder` are safe from a power cut afterwards."""
     if os.name == "nt":  # Windows cannot open folders, and journals their entries itself
         return
     handle = os.open(folder, os.O_RDONLY)

@@ -6,6 +6,7 @@ by content; where one does not check SHA-256 we do, and send Content-MD5.
 """
 
 import base64
+import contextlib
 import hashlib
 import random
 import re
@@ -17,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tasks.errors import FixityError, NotFound, StoreRefused, StoreUnavailable, TearsheetError
+from tasks.records import Digest
 from tasks.settings import Settings
-from tasks.store.base import Content
+from tasks.store.objects import Content, Listed, Stat
 from tasks.store.s3_client import failures, new_client, server_name
 from tasks.store.s3_errors import status_of, translated
 
@@ -77,7 +79,7 @@ class S3Objects:
                 ours = self._translated(error, key)
                 self._wait_or_raise(ours, trouble, started)
 
-    def keys(self, prefix: str) -> Iterator[str]:
+    def listing(self, prefix: str) -> Iterator[Listed]:
         """See Objects."""
         token: dict[str, Any] = {}
         while True:
@@ -85,10 +87,22 @@ class S3Objects:
                 page = self.request(prefix, partial(self._page, prefix, token))
             except NotFound as error:
                 raise self._no_place(error) from None
-            yield from (entry["Key"][len(self.prefix) :] for entry in page.get("Contents", ()))
+            for entry in page.get("Contents", ()):
+                yield Listed(entry["Key"][len(self.prefix) :], entry["Size"], entry.get("LastModified"))
             if not page.get("IsTruncated"):
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def stat(self, key: str) -> Stat:
+        """See Objects."""
+        place: dict[str, Any] = {"Bucket": self.bucket, "Key": self.prefix + key}
+        head = self.request(key, lambda: self.client.head_object(ChecksumMode="ENABLED", **place))
+        return Stat(head["ContentLength"], _recorded(head.get("ChecksumSHA256", "")))
+
+    def delete(self, key: str) -> None:
+        """See Objects."""
+        with contextlib.suppress(NotFound):
+            self.request(key, lambda: self.client.delete_object(Bucket=self.bucket, Key=self.prefix + key))
 
     def adopt(self, capabilities: dict[str, Any]) -> None:
         """See Objects."""
@@ -215,6 +229,15 @@ def _split(location: str) -> tuple[str, str]:
             code="location",
         )
     return bucket, f"{prefix}/" if prefix else ""
+
+
+def _recorded(checksum: str) -> Digest | None:
+    """The digest in a checksum header; None where it is absent or of the parts of an upload ("…-3")."""
+    try:
+        raw = base64.b64decode(checksum, validate=True)
+    except ValueError:
+        return None
+    return Digest(f"sha256:{raw.hex()}") if len(raw) == 32 else None
 
 
 def _type(key: str) -> str:

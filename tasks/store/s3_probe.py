@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.errors import FixityError, StoreRefused, TearsheetError
 from tasks.records import Digest
-from tasks.store.base import Content
+from tasks.store.objects import Content, keys
 
 if TYPE_CHECKING:
     from tasks.store.s3 import S3Objects
@@ -36,7 +36,7 @@ def probe(objects: "S3Objects", folder: str) -> dict[str, Any]:
             "create_only": "native" if native else "emulated",
             "sha256": sha256,
             "sha256_back": digests and _tells_digest(objects, second),
-            "list_order": "bytewise" if list(objects.keys(f"{folder}/")) == [first, second] else "other",
+            "list_order": "bytewise" if list(keys(objects, f"{folder}/")) == [first, second] else "other",
         }
     finally:
         _clear(objects, first, second)

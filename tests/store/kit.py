@@ -4,12 +4,15 @@ import hashlib
 import json
 import random
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from tasks.errors import NotFound
 from tasks.records import Bundle, Digest
-from tasks.store.base import Content, Objects
+from tasks.store.objects import Content, Listed, Objects, Stat
+
+DAY = date(2026, 11, 23)  # of the captures of make_bundle
 
 
 class Crash(BaseException):
@@ -64,8 +67,17 @@ class Crashing:
             raise Crash
         return found
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        return self.objects.keys(prefix)
+    def listing(self, prefix: str) -> Iterator[Listed]:
+        return self.objects.listing(prefix)
+
+    def stat(self, key: str) -> Stat:
+        return self.objects.stat(key)
+
+    def delete(self, key: str) -> None:
+        dies = self._before()
+        self.objects.delete(key)
+        if dies:
+            raise Crash
 
     def adopt(self, capabilities: dict[str, Any]) -> None:
         self.objects.adopt(capabilities)

@@ -6,14 +6,16 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tasks.errors import FixityError, FormatError, NotFound, StoreConflict, WouldOverwrite
 from tasks.store import Store
-from tasks.store.base import STORE_KEY, Content, bundle_key, manifest_key
-from tests.store.kit import Crash, Crashing, make_bundle
+from tasks.store.layout import STORE_KEY, bundle_key, manifest_key
+from tasks.store.objects import Content, keys
+from tests.store.kit import DAY, Crash, Crashing, make_bundle
 
 Opened = Callable[..., Store]
 
@@ -23,7 +25,7 @@ def put_raw(store: Store, key: str, data: bytes) -> None:
 
 
 def all_keys(store: Store) -> list[str]:
-    return sorted(store.objects.keys("v1/"))
+    return sorted(keys(store.objects, "v1/"))
 
 
 def test_a_stored_bundle_comes_back_exactly(location: str, opened: Opened, tmp_path: Path) -> None:
@@ -59,7 +61,7 @@ def test_storing_again_changes_nothing(location: str, opened: Opened, tmp_path: 
 
 def test_keys_are_those_of_the_layout(location: str, opened: Opened, tmp_path: Path) -> None:
     store, bundle = opened(location), make_bundle(tmp_path, 101500)
-    store.put_bundle(bundle)
+    store.put_bundle(bundle, today=DAY)
 
     stem = f"v1/bundles/2026/11/23/{bundle.id}"
     assert all_keys(store) == [f"{stem}.json", f"{stem}.wacz", "v1/store.json"]
@@ -205,29 +207,32 @@ def test_a_bundle_gone_from_under_its_manifest_is_said(location: str, opened: Op
         store.fetch_bundle(bundle.id, tmp_path / "out")
 
 
+@pytest.mark.parametrize("days_late", [0, 1])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_crash_at_any_operation_shows_nothing_bad_and_a_rerun_converges(
-    location: str, opened: Opened, tmp_path: Path, after: bool
+    location: str, opened: Opened, tmp_path: Path, after: bool, days_late: int
 ) -> None:
+    today = DAY + timedelta(days_late)
     bundle = make_bundle(tmp_path)
     for at in itertools.count(1):
         place = f"{location}-{at}"
         dying, crashed = Store(Crashing(opened(place).objects, at, after=after)), False
         try:
-            dying.put_bundle(bundle)
+            dying.put_bundle(bundle, today=today)
         except Crash:
             crashed = True
         survivor = opened(place)
         for bundle_id in survivor.list_ids():  # what is visible is whole
             survivor.fetch_bundle(bundle_id, tmp_path / f"seen-{at}")
-        survivor.put_bundle(bundle)
+        survivor.put_bundle(bundle, today=today)
         copy = survivor.fetch_bundle(bundle.id, tmp_path / f"out-{at}")
 
         assert copy.read_bytes() == bundle.path.read_bytes()
-        assert not opened(place).put_bundle(bundle).created
+        assert not opened(place).put_bundle(bundle, today=today).created
+        assert [event.bundle for event in survivor.events()] == [bundle.id] * days_late
         if not crashed:
             break
-    assert at == 8  # store.json: read, probe, create, read; bundle: create, read; manifest: create
+    assert at == 8 + days_late  # store.json: read, probe, create, read; bundle: create, read; late event; manifest
 
 
 def test_of_many_writers_of_one_bundle_one_creates_it(location: str, opened: Opened, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ import pytest
 from tasks.errors import DiskFull, StoreRefused, StoreUnavailable
 from tasks.settings import load_settings
 from tasks.store import Store, open_store
-from tasks.store.base import bundle_key
-from tests.store.kit import Crash, make_bundle
+from tasks.store.layout import bundle_key
+from tasks.store.objects import keys
+from tests.store.kit import DAY, Crash, make_bundle
 
 Opened = Callable[..., Store]
 ROOT = Path(__file__).parents[2]
@@ -50,7 +51,7 @@ from pathlib import Path
 from tasks.errors import TearsheetError
 from tasks.settings import load_settings
 from tasks.store import open_store
-from tests.store.kit import make_bundle
+from tests.store.kit import DAY, make_bundle
 store = open_store(sys.argv[1], load_settings())
 try:
     store.put_bundle(make_bundle(Path(sys.argv[2]), size=1_000_000))
@@ -126,14 +127,14 @@ def test_a_crash_at_any_system_call_shows_nothing_bad(
         with monkeypatch.context() as patched:
             patched.setattr(os, call, dying)
             try:
-                opened(place).put_bundle(bundle)
+                opened(place).put_bundle(bundle, today=DAY)
                 crashed = False
             except Crash:
                 crashed = True
         survivor = open_store(place, load_settings())
         for bundle_id in survivor.list_ids():
             survivor.fetch_bundle(bundle_id, tmp_path / f"seen-{at}")
-        survivor.put_bundle(bundle)
+        survivor.put_bundle(bundle, today=DAY)
         assert survivor.fetch_bundle(bundle.id, tmp_path / f"out-{at}").read_bytes() == bundle.path.read_bytes()
 
     assert at == {"fsync": 13, "link": 4}[call]
@@ -143,7 +144,7 @@ def test_bytes_and_names_are_synced_before_the_manifest_appears(
     opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = opened(str(tmp_path / "store"))
-    store.put_bundle(make_bundle(tmp_path, 1))
+    store.put_bundle(make_bundle(tmp_path, 1), today=DAY)
     steps: list[str] = []
     sync, link = os.fsync, os.link
 
@@ -157,7 +158,7 @@ def test_bytes_and_names_are_synced_before_the_manifest_appears(
 
     monkeypatch.setattr(os, "fsync", syncing)
     monkeypatch.setattr(os, "link", linking)
-    store.put_bundle(make_bundle(tmp_path, 2))
+    store.put_bundle(make_bundle(tmp_path, 2), today=DAY)
 
     assert steps == ["sync file", "name .wacz", "sync folder", "sync file", "name .json", "sync folder"]
 
@@ -182,4 +183,4 @@ def test_what_a_killed_writer_left_is_no_bundle(opened: Opened, tmp_path: Path) 
     (tmp_path / "store" / bundle_key(bundle.id)).with_name(".tmp-0123").write_bytes(b"half")
 
     assert list(store.list_ids()) == [bundle.id]
-    assert not any("tmp" in key for key in store.objects.keys("v1/"))
+    assert not any("tmp" in key for key in keys(store.objects, "v1/"))

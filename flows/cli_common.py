@@ -1,0 +1,43 @@
+"""Options and small parts that several commands share."""
+
+import sys
+from datetime import date, datetime
+from typing import Annotated
+
+import typer
+
+from tasks.errors import TearsheetError
+
+__all__ = ["At", "Config", "Force", "Json", "Store", "Target", "at_moment", "day", "warn"]
+
+Store = Annotated[str | None, typer.Option("--store", help="Folder or s3://bucket/prefix. [TEARSHEET_STORE, archive/]")]
+Config = Annotated[
+    str | None, typer.Option("--config", help="Folder with your settings.toml, rules/, sites/, watch.toml.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
+Target = Annotated[str, typer.Argument(help="A bundle's id, or a URL: its newest good bundle.")]
+At = Annotated[str | None, typer.Option("--at", help="The newest not after this day or ISO time (UTC).")]
+
+
+def warn(error: TearsheetError) -> None:
+    """What could not be read, on stderr; the rest goes on."""
+    print(f"tearsheet: left out: {error}", file=sys.stderr)
+
+
+def at_moment(text: str | None) -> datetime | None:
+    """The moment that --at means; misuse where it means none."""
+    from tasks.catalog import parse_at
+
+    try:
+        return parse_at(text) if text else None
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day or time; write 2026-03-14 or 2026-03-14T08:30:00Z") from None
+
+
+def day(text: str | None) -> date | None:
+    """The day that --since or --until means; misuse where it means none."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day; write 2026-03-14") from None

@@ -1,0 +1,92 @@
+"""What a backend of the store must be able to do with objects: bytes under a key."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from tasks.records import Digest, digest_of
+
+__all__ = ["Content", "Listed", "Objects", "Stat", "keys"]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an object shall hold: bytes in memory or a file, with the digest that they must have."""
+
+    source: bytes | Path
+    sha256: Digest
+    size: int
+
+    @classmethod
+    def of_bytes(cls, data: bytes) -> "Content":
+        """Content that is in memory already."""
+        return cls(data, digest_of(data), len(data))
+
+    def read_bytes(self) -> bytes:
+        """All of it."""
+        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One object as a listing names it."""
+
+    key: str
+    size: int
+    modified_at: datetime | None  # by the server's clock; None where it does not say
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What the server knows of an object without reading it."""
+
+    size: int
+    sha256: Digest | None  # as recorded when it was stored: tells nothing of the bytes now; None: not recorded
+
+
+class Objects(Protocol):
+    """What a backend does with objects, all of it safe to call from several threads.
+
+    Every method MUST raise StoreUnavailable for what may pass (after its own retries), StoreRefused for what needs
+    the user, and leave nothing half done behind: a key either holds a whole object or none.
+    """
+
+    location: str
+
+    def create(self, key: str, content: Content) -> bool:
+        """True when `key` was free and holds `content` now, False when an object stands there (whatever it holds).
+
+        MUST never overwrite, and MUST raise FixityError without creating anything when the bytes that arrive do not
+        have the digest. May be called twice with the same content.
+        """
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """The object's bytes, in pieces; raises NotFound at the first piece.
+
+        MUST resume a broken transfer at the byte where it broke, or raise StoreUnavailable.
+        """
+
+    def listing(self, prefix: str) -> Iterator[Listed]:
+        """Every object whose key starts with `prefix` (which ends in a slash), in any order."""
+
+    def stat(self, key: str) -> Stat:
+        """Size and recorded digest of an object; NotFound where there is none. Reads no byte of it."""
+
+    def delete(self, key: str) -> None:
+        """The object is gone afterwards, with every version of it; one that was not there is fine."""
+
+    def probe(self, folder: str) -> dict[str, Any]:
+        """What the server can do, tried out below `folder`, which is empty again afterwards."""
+
+    def adopt(self, capabilities: dict[str, Any]) -> None:
+        """Keep to these capabilities from now on."""
+
+    def close(self) -> None:
+        """Give connections back; twice is fine."""
+
+
+def keys(objects: Objects, prefix: str) -> Iterator[str]:
+    """Every key that starts with `prefix` (which ends in a slash), in any order."""
+    return (listed.key for listed in objects.listing(prefix))
