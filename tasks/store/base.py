@@ -7,13 +7,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from tasks.errors import FixityError, FormatError, NotFound, StoreConflict
+from tasks.errors import FixityError, FormatError, NotFound, PermanentError, StoreConflict
 from tasks.records import BUNDLE_ID, Bundle, BundleRef, Digest
+from tasks.store.claims import keep_for_writer, release
 from tasks.store.disk import write_new
 from tasks.store.events import EVENT_KEY, Event, read_event
 from tasks.store.layout import BUNDLES, EVENTS, STORE_KEY, bundle_key, day_prefix, manifest_key
@@ -36,6 +38,14 @@ class Store:
         self._lock = threading.Lock()
         self._known = False  # store.json was read and its capabilities adopted
 
+    @property
+    def id(self) -> str:
+        """The store's own id, by which copies of it are told apart; the empty string where it is new."""
+        try:
+            return str(_parsed(b"".join(self.objects.read(STORE_KEY)), self._where(STORE_KEY)).get("id", ""))
+        except NotFound:
+            return ""
+
     def put_bundle(self, bundle: Bundle, *, today: date | None = None) -> BundleRef:
         """The bundle as stored; `created` is False when this very bundle was there.
 
@@ -45,11 +55,11 @@ class Store:
         """
         key = bundle_key(bundle.id)
         self._ready_to_write()
-        mine = self.objects.create(key, Content(bundle.path, bundle.sha256, bundle.size))
-        self._check_stored(key, bundle.sha256, mine=mine)
-        self._announce(bundle.id, today or datetime.now(UTC).date())
-        manifest = Content.of_bytes(bundle.manifest)
-        created = self._create_or_compare(manifest_key(bundle.id), manifest)
+        data = Content(bundle.path, bundle.sha256, bundle.size)
+        with self._kept(key, data, commit=manifest_key(bundle.id)):
+            self._announce(bundle.id, today or datetime.now(UTC).date())
+            manifest = Content.of_bytes(bundle.manifest)
+            created = self._create_or_compare(manifest_key(bundle.id), manifest)
         return BundleRef(id=bundle.id, key=key, sha256=bundle.sha256, size=bundle.size, created=created)
 
     def read_manifest(self, bundle_id: str) -> bytes:
@@ -94,9 +104,9 @@ class Store:
     def put_event(self, event: Event, attachment: Content | None = None) -> str:
         """The key of the event as stored; its attachment, gzipped WARC, goes first. A call can be repeated."""
         self._ready_to_write()
-        if attachment:
-            self._create_or_compare(f"{event.stem}.warc.gz", attachment)
-        self._create_or_compare(event.key, Content.of_bytes(event.data))
+        kept = self._kept(f"{event.stem}.warc.gz", attachment, commit=event.key) if attachment else nullcontext()
+        with kept:
+            self._create_or_compare(event.key, Content.of_bytes(event.data))
         return event.key
 
     def events(self, day: str = "") -> Iterator[Event]:
@@ -113,6 +123,30 @@ class Store:
         """Say under the day of the commit that a bundle of another day is about to be there."""
         if bundle_id[:8] != f"{today:%Y%m%d}":
             self.put_event(Event("late", datetime.combine(today, time(), UTC), bundle_id))
+
+    @contextmanager
+    def _kept(self, key: str, data: Content, *, commit: str) -> Iterator[None]:
+        """`data` stand under `key`, read back; within the block, which creates the object `commit`, gc leaves them.
+
+        Data that an earlier try left behind are an orphan that a gc may be about to delete: claims.py.
+        """
+        mine = self.objects.create(key, data)
+        claimed = not mine and not self._is_there(commit)
+        if claimed:
+            keep_for_writer(self.objects, key, self._where(key))
+            mine = self.objects.create(key, data)  # a gc that was done just before has deleted them
+        self._check_stored(key, data.sha256, mine=mine)
+        yield
+        if claimed:
+            with suppress(PermanentError):  # one who may not delete leaves it: gc clears it away
+                release(self.objects, key)
+
+    def _is_there(self, key: str) -> bool:
+        try:
+            self.objects.stat(key)
+        except NotFound:
+            return False
+        return True
 
     def _create_or_compare(self, key: str, content: Content) -> bool:
         """True when the object is new; False when it was there with just these bytes, StoreConflict with others."""

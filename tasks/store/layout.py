@@ -7,6 +7,7 @@
     v1/events/2026/11/24/<event>.warc.gz  what belongs to an event
     v1/sources/<sha256>.<kind>          files of other tools, as they were taken in
     v1/index/…                          derived: may be deleted, can be made anew
+    v1/claims/<key after v1/>           short-lived: who may use or delete an orphan, see claims.py
     v1/probe/<random>/…                 short-lived: what the first use of a store tries out
 
 The day of a bundle is the id's, so an id gives its key. Nothing is ever overwritten.
@@ -15,13 +16,27 @@ The day of a bundle is the id's, so an id gives its key. Nothing is ever overwri
 from tasks.errors import NotFound
 from tasks.records import BUNDLE_ID
 
-__all__ = ["BUNDLES", "EVENTS", "INDEX", "SOURCES", "STORE_KEY", "bundle_key", "day_prefix", "manifest_key"]
+__all__ = [
+    "BUNDLES",
+    "CLAIMS",
+    "EVENTS",
+    "INDEX",
+    "PROBES",
+    "SOURCES",
+    "STORE_KEY",
+    "bundle_key",
+    "claim_key",
+    "day_prefix",
+    "manifest_key",
+]
 
 STORE_KEY = "v1/store.json"
 BUNDLES = "v1/bundles/"
 EVENTS = "v1/events/"
 SOURCES = "v1/sources/"
 INDEX = "v1/index/"
+CLAIMS = "v1/claims/"
+PROBES = "v1/probe/"
 
 
 def bundle_key(bundle_id: str) -> str:
@@ -32,6 +47,11 @@ def bundle_key(bundle_id: str) -> str:
 def manifest_key(bundle_id: str) -> str:
     """The key of a bundle's manifest; NotFound for what cannot be an id."""
     return f"{_stem(bundle_id)}.json"
+
+
+def claim_key(key: str) -> str:
+    """The key of the claim on another key."""
+    return CLAIMS + key.removeprefix("v1/")
 
 
 def _stem(bundle_id: str) -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tasks.errors import FixityError, NotFound, StoreRefused, StoreUnavailable, TearsheetError
 from tasks.records import Digest
 from tasks.settings import Settings
-from tasks.store.objects import Content, Listed, Stat
+from tasks.store.objects import Content, Listed, Stat, Upload
 from tasks.store.s3_client import failures, new_client, server_name
 from tasks.store.s3_errors import status_of, translated
 
@@ -103,6 +103,29 @@ class S3Objects:
         """See Objects."""
         with contextlib.suppress(NotFound):
             self.request(key, lambda: self.client.delete_object(Bucket=self.bucket, Key=self.prefix + key))
+
+    def replace(self, key: str, content: Content) -> None:
+        """See Objects."""
+        if not self.digests:
+            _check_local(content)
+        self.put_once(key, content, conditional=False, digests=self.digests)
+
+    def uploads(self) -> Iterator[Upload]:
+        """See Objects."""
+        place, marks = {"Bucket": self.bucket, "Prefix": f"{self.prefix}v1/"}, dict[str, Any]()
+        while True:
+            page = self.request("v1/", partial(self.client.list_multipart_uploads, **place, **marks))
+            for entry in page.get("Uploads", ()):
+                yield Upload(entry["Key"][len(self.prefix) :], entry["UploadId"], entry.get("Initiated"))
+            if not page.get("IsTruncated"):
+                return
+            marks = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    def abort(self, upload: Upload) -> None:
+        """See Objects."""
+        place: dict[str, Any] = {"Bucket": self.bucket, "Key": self.prefix + upload.key, "UploadId": upload.id}
+        with contextlib.suppress(NotFound):
+            self.request(upload.key, lambda: self.client.abort_multipart_upload(**place))
 
     def adopt(self, capabilities: dict[str, Any]) -> None:
         """See Objects."""

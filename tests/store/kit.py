@@ -10,7 +10,7 @@ from typing import Any
 
 from tasks.errors import NotFound
 from tasks.records import Bundle, Digest
-from tasks.store.objects import Content, Listed, Objects, Stat
+from tasks.store.objects import Content, Listed, Objects, Stat, Upload
 
 DAY = date(2026, 11, 23)  # of the captures of make_bundle
 
@@ -76,6 +76,21 @@ class Crashing:
     def delete(self, key: str) -> None:
         dies = self._before()
         self.objects.delete(key)
+        if dies:
+            raise Crash
+
+    def replace(self, key: str, content: Content) -> None:
+        dies = self._before()
+        self.objects.replace(key, content)
+        if dies:
+            raise Crash
+
+    def uploads(self) -> Iterator[Upload]:
+        return self.objects.uploads()
+
+    def abort(self, upload: Upload) -> None:
+        dies = self._before()
+        self.objects.abort(upload)
         if dies:
             raise Crash
 
