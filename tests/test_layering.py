@@ -32,6 +32,7 @@ COMPOSED = (
     "tasks.lineage",
     "tasks.recleaning",
     "tasks.workers",
+    "tasks.auditing",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))
 AMONG_THEMSELVES = (BASE, COMPOSED)

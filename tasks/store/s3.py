@@ -112,7 +112,8 @@ class S3Objects:
 
     def uploads(self) -> Iterator[Upload]:
         """See Objects."""
-        place, marks = {"Bucket": self.bucket, "Prefix": f"{self.prefix}v1/"}, dict[str, Any]()
+        place: dict[str, Any] = {"Bucket": self.bucket, "Prefix": f"{self.prefix}v1/"}
+        marks: dict[str, Any] = {}
         while True:
             page = self.request("v1/", partial(self.client.list_multipart_uploads, **place, **marks))
             for entry in page.get("Uploads", ()):
