@@ -33,6 +33,8 @@ COMPOSED = (
     "tasks.recleaning",
     "tasks.workers",
     "tasks.auditing",
+    "tasks.replicating",
+    "tasks.collecting",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))
 AMONG_THEMSELVES = (BASE, COMPOSED)

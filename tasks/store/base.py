@@ -103,11 +103,23 @@ class Store:
     # -------------------------------------------------------------- events
     def put_event(self, event: Event, attachment: Content | None = None) -> str:
         """The key of the event as stored; its attachment, gzipped WARC, goes first. A call can be repeated."""
+        return self.copy_event(event.key, event.data, attachment)
+
+    def copy_event(self, key: str, data: bytes, attachment: Content | None = None) -> str:
+        """Like put_event, of the bytes of an event as another store holds it; FormatError where they are none."""
+        read_event(key, data)
         self._ready_to_write()
-        kept = self._kept(f"{event.stem}.warc.gz", attachment, commit=event.key) if attachment else nullcontext()
-        with kept:
-            self._create_or_compare(event.key, Content.of_bytes(event.data))
-        return event.key
+        beside = f"{key.removesuffix('.json')}.warc.gz"
+        with self._kept(beside, attachment, commit=key) if attachment else nullcontext():
+            self._create_or_compare(key, Content.of_bytes(data))
+        return key
+
+    def copy_source(self, key: str, source: Content) -> bool:
+        """Whether a file of another tool is new here; one that was there has just these bytes, else StoreConflict."""
+        self._ready_to_write()
+        created = self.objects.create(key, source)
+        self._check_stored(key, source.sha256, mine=created)
+        return created
 
     def events(self, day: str = "") -> Iterator[Event]:
         """All events, or those of one day (yyyymmdd), oldest first. FormatError for one that is damaged."""
