@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
+from flows.cli_audit import add_commands as add_audit_commands
 from flows.cli_common import At, Config, Force, Json, Store, Target, at_moment, day, warn
 from flows.cli_rules import rules_app
 from tasks import __version__
@@ -33,6 +34,7 @@ watch_app = typer.Typer(
 )
 app.add_typer(watch_app, name="watch")
 app.add_typer(rules_app, name="rules")
+add_audit_commands(app)
 
 
 def _version(wanted: bool) -> None:
@@ -417,7 +419,7 @@ def watch_run(
 
 @app.command(epilog="Example: PREFECT_API_URL=http://127.0.0.1:4200/api tearsheet serve")
 def serve(store: Store = None, config: Config = None) -> None:
-    """Serve the deployments archive/default, reclean/default and watch/<name> to a Prefect server, until Ctrl-C."""
+    """Serve the deployments archive/, audit/, reclean/default and watch/<name> to a Prefect server, until Ctrl-C."""
     if config:
         os.environ["TEARSHEET_CONFIG"] = config
     if store:

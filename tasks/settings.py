@@ -47,6 +47,7 @@ class Settings:
     attempts: int
     retry_wait_s: float
     robots: str
+    audit_period_d: int
 
     @property
     def agent(self) -> str:
