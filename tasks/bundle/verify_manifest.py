@@ -12,7 +12,7 @@ from tasks.bundle.verify_codes import Findings
 from tasks.bundle.verify_package import CHAIN, PACKAGE, Package, read_json
 from tasks.bundle.verify_zip import Zip, read_small
 from tasks.errors import FormatError
-from tasks.records import digest_of
+from tasks.records import Digest, digest_of
 
 __all__ = ["Beside", "check_manifest"]
 
@@ -25,6 +25,7 @@ class Beside:
 
     id: str
     manifest: bytes
+    sha256: Digest | None = None  # of the bundle, by who has just read all of it; None: it is read once more
 
 
 def check_manifest(file: BinaryIO, archive: Zip, package: Package, beside: Beside, findings: Findings) -> None:
@@ -39,7 +40,7 @@ def check_manifest(file: BinaryIO, archive: Zip, package: Package, beside: Besid
     if not findings.ours:
         findings.add("manifest-mismatch", PACKAGE, "a bundle of ours", "another")
     try:
-        wanted = _rebuilt(file, archive, package)
+        wanted = _rebuilt(file, archive, package, beside.sha256)
     except (ValueError, KeyError, TypeError, EOFError, zlib.error) as error:
         findings.add("manifest-mismatch", "manifest", "a bundle of ours that it describes", repr(error))
         return
@@ -49,14 +50,13 @@ def check_manifest(file: BinaryIO, archive: Zip, package: Package, beside: Besid
             findings.add("manifest-mismatch", f"manifest:{name}", _on_a_line(value), _on_a_line(table.get(name)))
 
 
-def _rebuilt(file: BinaryIO, archive: Zip, package: Package) -> dict[str, Any]:
+def _rebuilt(file: BinaryIO, archive: Zip, package: Package, sha256: Digest | None) -> dict[str, Any]:
     """The fields as write_manifest in tasks/bundle/manifest.py has them, from the bundle alone."""
     members = archive.members
     described = _object(read_small(file, members["article/metadata.json"]))
     made = _object(read_small(file, members["article/provenance.json"]))
     text = read_small(file, members["article/article.txt"]) if "article/article.txt" in members else b""
-    file.seek(0)
-    sha256 = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"  # type: ignore[arg-type] # a BufferedReader
+    sha256 = sha256 or _digest_of_all(file)
     captured_at = f"{described['captured_at'][:19]}Z"
     digests = {path: resource.digest for path, resource in package.resources.items()}
     digests |= {name: digest_of(read_small(file, members[name])) for name in (PACKAGE, CHAIN)}
@@ -74,6 +74,11 @@ def _rebuilt(file: BinaryIO, archive: Zip, package: Package) -> dict[str, Any]:
         "rules": made.get("rules", ""),
         **{name: made.get(name) for name in LINEAGE},
     }
+
+
+def _digest_of_all(file: BinaryIO) -> Digest:
+    file.seek(0)
+    return Digest(f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}")  # type: ignore[arg-type] # a BufferedReader
 
 
 def _without_rivals(field: Any) -> Any:
