@@ -60,7 +60,7 @@ def load_history(
     since = stamp(now - timedelta(days=max(_LOOK_BACK_DAYS, 2 * period_days)))[:8]
     resumable = stamp(now - timedelta(days=RESUMED_DAYS))[:14]
     rolled_at = f"{since}000000" if any(_fixity(item.key, before=since) for item in inventory.items("event")) else ""
-    owed, open_runs = 0, dict[str, list[Event]]()
+    owed, open_runs = 0, dict[str, list[str]]()
     for item, event in read_events(store, _of_interest(inventory, since)):
         if isinstance(event, FormatError):
             broken(item.key)
@@ -74,10 +74,10 @@ def load_history(
                 if at >= rolled_at:
                     rolled_at, owed = at, _count(end.get("owed"))
             elif event.detail.get("level") == "full" and not event.detail.get("period_days"):
-                _follow(open_runs, run, event, ended=bool(end), fresh=at >= resumable)
+                _follow(open_runs, run, item.key, ended=bool(end), fresh=at >= resumable)
     unfinished = max(open_runs, default="")
-    for event in open_runs.get(unfinished, ()):
-        for name in _names(event):
+    for key in open_runs.get(unfinished, ()):  # read once more: an event holds a thousand ids
+        for name in _names(store.read_event(key)):
             inventory.note("done", name)
     return History(rolled_at, owed, unfinished)
 
@@ -106,11 +106,11 @@ def _cover(inventory: Inventory, event: Event, key: str, at: str) -> None:
             inventory.note("unsound", name, at)
 
 
-def _follow(open_runs: dict[str, list[Event]], run: str, event: Event, *, ended: bool, fresh: bool) -> None:
+def _follow(open_runs: dict[str, list[str]], run: str, key: str, *, ended: bool, fresh: bool) -> None:
     if ended:
         open_runs.pop(run, None)
     elif fresh and run:
-        open_runs.setdefault(run, []).append(event)
+        open_runs.setdefault(run, []).append(key)
 
 
 def _names(event: Event) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What an audit finds in a folder and on a real S3 server, what each level does not see, and what it writes."""
 
 import json
+import urllib.request
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from tasks.store import Store
 from tasks.store.events import Event
 from tasks.store.folder import FolderObjects
 from tasks.store.layout import STORE_KEY, bundle_key, manifest_key
+from tasks.store.local import LocalS3
 from tasks.store.objects import Content
 from tests.auditing.kit import (
     EVERYTHING,
@@ -290,6 +292,35 @@ def test_store_json_is_looked_at(location: str, opened: Opened, tmp_path: Path) 
         assert ("store-missing", STORE_KEY) in codes(audit(opened(location), SIZE))
     overwrite(store, STORE_KEY, whole)
     assert audit(opened(location), SIZE).good
+
+
+def test_an_attachment_that_changed_is_not_seen_by_any_level(location: str, opened: Opened, tmp_path: Path) -> None:
+    """Nothing says what its bytes were; the event beside it is guarded by its name."""
+    store, (bundle,) = opened(location), make_bundles(tmp_path / "w", 1)
+    fill(store, [bundle])
+    event = Event("observation", NOW, bundle.id)
+    store.put_event(event, Content.of_bytes(b"a response"))
+    overwrite(store, f"{event.stem}.warc.gz", b"another one")
+
+    assert audit(store).good
+
+
+def test_what_another_program_wrote_through_the_filer_is_found(
+    local_s3: LocalS3, s3_location: str, opened: Opened, tmp_path: Path
+) -> None:
+    """Past the S3 server, by the port of SeaweedFS that asks for no credentials."""
+    store, bundles = opened(s3_location), make_bundles(tmp_path / "w", 3)
+    fill(store, bundles)
+    place = f"http://127.0.0.1:{local_s3.ports['filer']}/buckets/{local_s3.bucket}/{s3_location.rpartition('/')[2]}/"
+    body = flipped(bundles[0].path.read_bytes())
+    for method, bundle, data in (("PUT", bundles[0], body), ("DELETE", bundles[1], None)):
+        request = urllib.request.Request(place + bundle_key(bundle.id), data, method=method)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert answer.status < 300
+
+    wanted = [("wacz-missing", bundle_key(bundles[1].id)), ("wacz-digest", bundle_key(bundles[0].id))]
+    assert codes(audit(store)) == wanted
+    assert codes(audit(store, CHECKSUM)) in ([wanted[0], ("untold-digest", "v1/bundles/")], wanted)
 
 
 def test_every_code_has_a_meaning_and_a_remedy() -> None:
