@@ -10,7 +10,7 @@ from typing import Any
 
 from tasks.errors import NotFound
 from tasks.records import Bundle, Digest
-from tasks.store.objects import Content, Listed, Objects, Stat
+from tasks.store.objects import Content, Listed, Objects, Stat, Version
 
 DAY = date(2026, 11, 23)  # of the captures of make_bundle
 
@@ -73,9 +73,18 @@ class Crashing:
     def stat(self, key: str) -> Stat:
         return self.objects.stat(key)
 
-    def delete(self, key: str) -> None:
+    def versions(self, key: str) -> tuple[Version, ...]:
+        return self.objects.versions(key)
+
+    def hold(self, key: str, on: bool) -> None:
         dies = self._before()
-        self.objects.delete(key)
+        self.objects.hold(key, on)
+        if dies:
+            raise Crash
+
+    def delete(self, key: str, *, bypass_governance: bool = False) -> None:
+        dies = self._before()
+        self.objects.delete(key, bypass_governance=bypass_governance)
         if dies:
             raise Crash
 
