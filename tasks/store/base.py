@@ -20,7 +20,7 @@ from tasks.store.layout import BUNDLES, EVENTS, STORE_KEY, bundle_key, day_prefi
 from tasks.store.objects import Content, Objects, keys
 from tasks.store.tombstones import Tombstones
 
-__all__ = ["STORE_FORMAT", "Store"]
+__all__ = ["STORE_FORMAT", "Store", "read_ahead"]
 
 STORE_FORMAT = "tearsheet-store/1"
 _READERS = 8  # manifests or events read at once
@@ -95,7 +95,7 @@ class Store:
 
     def manifests(self) -> Iterator[tuple[str, bytes]]:
         """Id and manifest of every committed bundle, oldest first; several are read at once."""
-        return _read_ahead(self.list_ids(), self.read_manifest)
+        return read_ahead(self.list_ids(), self.read_manifest)
 
     # -------------------------------------------------------------- events
     def put_event(self, event: Event, attachment: Content | None = None) -> str:
@@ -104,13 +104,12 @@ class Store:
         From an event `tombstone` on, until one `lift`, the bundle is gone for every reader, whatever is stored of it.
         """
         self._ready_to_write()
-        new = event.kind in ("tombstone", "lift") and not self.objects.versions(event.key)
-        if new and event.kind == "tombstone":
+        if event.kind == "tombstone":
             self.tombstones.put(event)
         if attachment:
             self._create_or_compare(f"{event.stem}.warc.gz", attachment)
         self._create_or_compare(event.key, Content.of_bytes(event.data))
-        if new and event.kind == "lift":
+        if event.kind == "lift":
             self.tombstones.lift(event.bundle)
         return event.key
 
@@ -118,7 +117,7 @@ class Store:
         """All events, or those of one day (yyyymmdd), oldest first. FormatError for one that is damaged."""
         self._ready_to_read()
         found = sorted(filter(EVENT_KEY.fullmatch, keys(self.objects, day_prefix(EVENTS, day))))
-        return (event for _, event in _read_ahead(iter(found), self.read_event))
+        return (event for _, event in read_ahead(iter(found), self.read_event))
 
     def read_event(self, key: str) -> Event:
         """The event under a key; NotFound, or FormatError when it is damaged."""
@@ -222,7 +221,7 @@ class Store:
         return True
 
 
-def _read_ahead(names: Iterator[str], read: Callable[[str], R]) -> Iterator[tuple[str, R]]:
+def read_ahead(names: Iterator[str], read: Callable[[str], R]) -> Iterator[tuple[str, R]]:
     """Each name with what `read` gives for it, in order; several are read at once, few are held."""
     with ThreadPoolExecutor(_READERS, thread_name_prefix="read") as pool:
         window: deque[tuple[str, Future[R]]] = deque()

@@ -21,6 +21,7 @@ __all__ = [
     "EVENTS",
     "INDEX",
     "SOURCES",
+    "SOURCE_KINDS",
     "STORE_KEY",
     "TOMBSTONES",
     "bundle_key",
@@ -35,6 +36,7 @@ EVENTS = "v1/events/"
 SOURCES = "v1/sources/"
 TOMBSTONES = "v1/tombstones/"
 INDEX = "v1/index/"
+SOURCE_KINDS = ("wacz", "warc", "warc.gz")
 
 
 def bundle_key(bundle_id: str) -> str:

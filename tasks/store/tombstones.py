@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from tasks.errors import FormatError, NotFound, StoreTombstoned
 from tasks.records import BUNDLE_ID
 from tasks.store.events import Event, parse_event
-from tasks.store.layout import TOMBSTONES, day_prefix, tombstone_key
+from tasks.store.layout import TOMBSTONES, tombstone_key
 from tasks.store.objects import Content, Objects, keys
 
 __all__ = ["FRESH_S", "Tombstones"]
@@ -71,9 +71,9 @@ class Tombstones:
             raise FormatError("not the tombstone of this bundle", where=key, remedy=remedy)
         return event
 
-    def all(self, day: str = "") -> Iterator[str]:
-        """The ids as of now of all bundles, or of those of one day (yyyymmdd), in any order."""
-        return _ids(self.objects, day)
+    def stands(self, bundle_id: str) -> bool:
+        """Whether there is a tombstone now, damaged or not."""
+        return bool(self.objects.versions(tombstone_key(bundle_id)))
 
     def put(self, event: Event) -> None:
         """From now on the bundle is gone for every reader; one that was taken down before keeps its tombstone."""
@@ -91,13 +91,13 @@ class Tombstones:
         started = self._clock()
         if started < self._stale_at:
             return
-        self._ids = set(_ids(self.objects, ""))
+        self._ids = set(_ids(self.objects))
         ended = self._clock()
         self._stale_at = ended + max(FRESH_S, (ended - started) * _SHARE)
 
 
-def _ids(objects: Objects, day: str) -> Iterator[str]:
-    for key in keys(objects, day_prefix(TOMBSTONES, day)):
+def _ids(objects: Objects) -> Iterator[str]:
+    for key in keys(objects, TOMBSTONES):
         bundle_id = key.rpartition("/")[2].removesuffix(".json")
         if BUNDLE_ID.fullmatch(bundle_id) and key == tombstone_key(bundle_id):
             yield bundle_id
