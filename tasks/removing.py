@@ -82,7 +82,7 @@ def plan_removals(
         if not there and not draft.tombstone:
             raise NotFound(f"no bundle {id_}", where=store.location, remedy="`tearsheet list` shows what is there")
         siblings = tuple(other for other in draft.family if other not in drafts)
-        kept = tuple(sorted(draft.sources & needed))
+        kept = tuple(key for key in sorted(draft.sources & needed) if store.objects.versions(key))
         found.append(Removal(id_, draft.url, draft.sha256, there, kept, siblings, draft.tombstone))
     return tuple(found)
 
