@@ -5,9 +5,10 @@ import json
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, time
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -19,7 +20,7 @@ from tasks.store.events import EVENT_KEY, Event, read_event
 from tasks.store.layout import BUNDLES, EVENTS, STORE_KEY, bundle_key, day_prefix, manifest_key
 from tasks.store.objects import Content, Objects, keys
 
-__all__ = ["STORE_FORMAT", "Store"]
+__all__ = ["STORE_FORMAT", "Store", "read_ahead"]
 
 STORE_FORMAT = "tearsheet-store/1"
 _READERS = 8  # manifests or events read at once
@@ -35,6 +36,7 @@ class Store:
         self.location = objects.location
         self._lock = threading.Lock()
         self._known = False  # store.json was read and its capabilities adopted
+        self._capabilities: Mapping[str, Any] = {}
 
     def put_bundle(self, bundle: Bundle, *, today: date | None = None) -> BundleRef:
         """The bundle as stored; `created` is False when this very bundle was there.
@@ -86,9 +88,18 @@ class Store:
         found = (key.rpartition("/")[2].removesuffix(".json") for key in keys_)
         return iter(sorted(found))
 
+    def ids_by_day(self) -> Iterator[tuple[str, list[str]]]:
+        """Each day (yyyymmdd) with the sorted ids of its bundles, days in the order of the listing, one held at a time.
+
+        Servers list a day in one go; were there one that does not, a day would come more than once.
+        """
+        self._ready_to_read()
+        found = (key.rpartition("/")[2].removesuffix(".json") for key in self._manifest_keys(BUNDLES))
+        return ((day, sorted(ids)) for day, ids in groupby(found, key=lambda bundle_id: bundle_id[:8]))
+
     def manifests(self) -> Iterator[tuple[str, bytes]]:
         """Id and manifest of every committed bundle, oldest first; several are read at once."""
-        return _read_ahead(self.list_ids(), self.read_manifest)
+        return read_ahead(self.list_ids(), self.read_manifest)
 
     # -------------------------------------------------------------- events
     def put_event(self, event: Event, attachment: Content | None = None) -> str:
@@ -103,7 +114,7 @@ class Store:
         """All events, or those of one day (yyyymmdd), oldest first. FormatError for one that is damaged."""
         self._ready_to_read()
         found = sorted(filter(EVENT_KEY.fullmatch, keys(self.objects, day_prefix(EVENTS, day))))
-        return (event for _, event in _read_ahead(iter(found), self.read_event))
+        return (event for _, event in read_ahead(iter(found), self.read_event))
 
     def read_event(self, key: str) -> Event:
         """The event under a key; NotFound, or FormatError when it is damaged."""
@@ -120,6 +131,11 @@ class Store:
         if not created:
             self._check_stored(key, content.sha256, mine=False)
         return created
+
+    def capabilities(self) -> Mapping[str, Any]:
+        """What the store's server can do, as store.json has it; of a new store it is tried out now."""
+        self._ready_to_write()
+        return self._capabilities
 
     def close(self) -> None:
         """Give connections back."""
@@ -203,11 +219,12 @@ class Store:
                 where=self._where(STORE_KEY),
                 remedy="A newer Tearsheet wrote this store: update Tearsheet",
             )
-        self.objects.adopt(entry.get("capabilities") or {})
+        self._capabilities = entry.get("capabilities") or {}
+        self.objects.adopt(dict(self._capabilities))
         return True
 
 
-def _read_ahead(names: Iterator[str], read: Callable[[str], R]) -> Iterator[tuple[str, R]]:
+def read_ahead(names: Iterator[str], read: Callable[[str], R]) -> Iterator[tuple[str, R]]:
     """Each name with what `read` gives for it, in order; several are read at once, few are held."""
     with ThreadPoolExecutor(_READERS, thread_name_prefix="read") as pool:
         window: deque[tuple[str, Future[R]]] = deque()
