@@ -82,12 +82,15 @@ def add_commands(app: typer.Typer) -> None:
 def _as_json(done: "Published", pruned: "Pruned | None") -> dict[str, Any]:
     from dataclasses import asdict
 
+    from tasks.lake.snapshot import links_key
+
     snapshot = done.snapshot
     return {
         "snapshot": snapshot.number,
         "created": done.changed,
         "rows": snapshot.rows,
         "segments": len(snapshot.segments),
+        "links": links_key(snapshot.number),
         "bytes": sum(segment.bytes for segment in snapshot.segments),
         "added": done.added,
         "tombstones": done.tombstones,

@@ -1,9 +1,5 @@
 """The lake over every backend of the store."""
 
-import pytest
-
-pytest.importorskip("pyarrow", reason="the extra `lake` is not installed")
-
-from tests.store.conftest import location, opened  # noqa: E402
+from tests.store.conftest import location, opened
 
 __all__ = ["location", "opened"]

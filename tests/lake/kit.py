@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from tasks.lake.snapshot import newest
-from tasks.records import Bundle, Digest
+from tasks.records import Bundle, Digest, Metadata
 from tasks.store import Store
 from tasks.store.events import Event
 from tasks.store.layout import bundle_key, manifest_key
@@ -22,9 +23,7 @@ def manifest(bundle_id: str, sha256: str, size: int, **more: Any) -> bytes:
     stamp = bundle_id[:14]
     text = more.get("text", "words of the article")
     at = f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}T{stamp[8:10]}:{stamp[10:12]}:{stamp[12:14]}Z"
-    no_metadata = dict.fromkeys(
-        "modified site canonical_url language description section tags image published authors title".split()
-    )
+    no_metadata = dict.fromkeys(field.name for field in fields(Metadata))
     table = {
         "format": "tearsheet-manifest/1",
         "id": bundle_id,

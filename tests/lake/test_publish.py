@@ -141,9 +141,7 @@ def test_a_bundle_that_is_announced_and_not_there_yet_is_waited_for(
     assert lake_ids(store, tmp_path)[0] == late.id
 
 
-def test_a_bundle_that_never_comes_is_not_waited_for_any_longer(
-    location: str, opened: Opened, tmp_path: Path
-) -> None:
+def test_a_bundle_that_never_comes_is_not_waited_for_any_longer(location: str, opened: Opened, tmp_path: Path) -> None:
     store = opened(location)
     put(store, tmp_path)
     run(store)
@@ -207,9 +205,7 @@ def test_a_lake_published_anew_has_equal_rows(location: str, opened: Opened, tmp
     assert lake_rows(store, tmp_path) == rows
 
 
-def test_a_damaged_manifest_is_told_and_the_others_are_published(
-    location: str, opened: Opened, tmp_path: Path
-) -> None:
+def test_a_damaged_manifest_is_told_and_the_others_are_published(location: str, opened: Opened, tmp_path: Path) -> None:
     store = opened(location)
     good = put(store, tmp_path)
     bad = put(store, tmp_path, "20261124080001", title="no object")
