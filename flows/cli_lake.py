@@ -70,7 +70,7 @@ def segments(
     for segment, place in found:
         print_json({**asdict(segment), "path": place}) if json else print(place)
     rows = sum(segment.rows for segment, _ in found)
-    Talk().say(f"{len(found):,} segment{'s' if len(found) != 1 else ''}, {rows:,} rows")
+    Talk().say(f"{_count(len(found), 'segment')}, {_count(rows, 'row')}")
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -102,11 +102,16 @@ def _as_json(done: "Published", pruned: "Pruned | None") -> dict[str, Any]:
 
 def _line(done: "Published", pruned: "Pruned | None") -> str:
     snapshot = done.snapshot
-    head = f"snapshot {snapshot.number}: {snapshot.rows:,} rows in {len(snapshot.segments):,} segments"
+    head = f"snapshot {snapshot.number}: {_count(snapshot.rows, 'row')} in {_count(len(snapshot.segments), 'segment')}"
     news = f"{done.added:,} new, {done.tombstones:,} taken down" if done.changed else "nothing new"
     lines = [f"{head}; {news}"]
     if snapshot.pending:
         lines.append(f"{len(snapshot.pending):,} announced and not there yet: the next run looks again")
     if pruned:
-        lines.append(f"removed {pruned.snapshots:,} snapshots, {pruned.segments:,} segments, {pruned.bytes:,} bytes")
+        gone = f"{_count(pruned.snapshots, 'snapshot')}, {_count(pruned.segments, 'segment')}, {pruned.bytes:,} bytes"
+        lines.append(f"removed {gone}")
     return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' if number != 1 else ''}"
