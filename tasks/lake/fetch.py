@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tasks.errors import NotFound
-from tasks.lake.snapshot import DATA, SEGMENT_KEY, Segment, Snapshot, newest
+from tasks.errors import NotFound, StoreUnavailable
+from tasks.lake.snapshot import DATA, SEGMENT_KEY, Segment, Snapshot, newest, numbers, segment_gone
 from tasks.store import Store
 from tasks.store.disk import os_errors, write_new
 
@@ -32,13 +32,16 @@ def fetch_segments(
     What is there already is not fetched again. Segments that are no longer live are removed from the folder, so that
     a query over all of its files sees each row once; no other file is touched.
     """
-    for last in (False,) * (_TRIES - 1) + (True,):
+    for _ in range(_TRIES):
+        snapshot = live_segments(store)
         try:
-            return _fetch(store, live_segments(store), folder, progress)
-        except NotFound as error:  # a newer snapshot was set, and what it does not need removed
-            if last or DATA not in error.where:
-                raise
-    return []
+            return _fetch(store, snapshot, folder, progress)
+        except NotFound as error:
+            if max(numbers(store)) == snapshot.number:
+                raise segment_gone(error) from None
+    raise StoreUnavailable(
+        f"newer snapshots came {_TRIES} times", where=store.location, remedy="Run the same again in a while"
+    )
 
 
 def _fetch(

@@ -19,6 +19,7 @@ from tasks.lake.snapshot import (
     links_key,
     newest,
     numbers,
+    segment_gone,
     snapshot_key,
     stored_snapshot,
 )
@@ -102,12 +103,14 @@ def _start(store: Store, *, rebuild: bool) -> tuple[Snapshot, int]:
 
 # ------------------------------------------------------------------ the next snapshot
 def _advance(shop: Workshop, base: Snapshot, now: datetime, progress: Callable[[str], None]) -> Published | None:
-    """The snapshot that follows `base`; None where a segment of `base` went away, as a newer snapshot allows."""
+    """The snapshot that follows `base`; None where a newer one was set and segments of `base` removed since."""
     try:
         return _advanced(shop, base, now, progress)
     except NotFound as error:
         if DATA not in error.where:
             raise
+        if max(numbers(shop.store), default=0) == base.number:
+            raise segment_gone(error) from None
         return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tasks.errors import FormatError, NotFound
+from tasks.errors import FixityError, FormatError, NotFound
 from tasks.records import BUNDLE_ID, Digest
 from tasks.store import Store
 from tasks.store.layout import INDEX
@@ -24,6 +24,7 @@ __all__ = [
     "newest",
     "numbers",
     "read_snapshot",
+    "segment_gone",
     "segment_key",
     "snapshot_key",
     "stored_snapshot",
@@ -104,6 +105,12 @@ def links_key(number: int) -> str:
 def numbers(store: Store) -> Iterator[int]:
     """The numbers of all snapshots that there are, in any order."""
     return (int(match[1]) for key in keys(store.objects, SNAPSHOTS) if (match := _SNAPSHOT_KEY.fullmatch(key)))
+
+
+def segment_gone(error: NotFound) -> FixityError:
+    """What to say of a segment that is not there though the newest snapshot names it."""
+    remedy = "Someone deleted it: `tearsheet catalog publish --rebuild` makes all of them anew"
+    return FixityError("the newest snapshot names a segment that is gone", where=error.where, remedy=remedy)
 
 
 def newest(store: Store) -> Snapshot:

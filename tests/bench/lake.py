@@ -105,10 +105,10 @@ def fill(store: Store, count: int, words: int, now: datetime, *, first: int = 0,
 def publish(what: str, place: str, *options: str) -> None:
     """Publish in a process of its own, for its peak memory."""
     code = (
-        "import resource, sys; sys.argv = ['tearsheet', *sys.argv[1:]]\n"
+        "import sys; sys.argv = ['tearsheet', *sys.argv[1:]]\n"
         "from flows.cli import main\n"
         "try: main()\n"
-        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+        "finally: print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
     )
     started = time.perf_counter()
     command = [sys.executable, "-c", code, "catalog", "publish", "--store", place, "--json", *options]
@@ -117,7 +117,7 @@ def publish(what: str, place: str, *options: str) -> None:
     line, peak = ran.stdout.splitlines()
     done = json.loads(line)
     print(
-        f"{what}: {seconds:.1f} s, peak {peak} MB; {done['rows']:,} rows in {done['segments']} segments, "
+        f"{what}: {seconds:.1f} s, peak {int(peak) // 1024} MB; {done['rows']:,} rows in {done['segments']} segments, "
         f"{done['bytes']:,} bytes; {done['added']:,} new"
     )
 

@@ -34,10 +34,8 @@ def test_publish_and_fetch(stored: str, tmp_path: Path) -> None:
     listed = tearsheet("segments", cwd=tmp_path)
     fetched = tearsheet("segments", "-o", "lake", "--json", cwd=tmp_path)
 
-    assert (first.returncode, first.stdout.splitlines()[0]) == (
-        0,
-        "snapshot 1: 1 rows in 1 segments; 1 new, 0 taken down",
-    )
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.splitlines()[0] == "snapshot 1: 1 row in 1 segment; 1 new, 0 taken down"
     assert json.loads(again.stdout)["created"] is False
     assert (tmp_path / listed.stdout.strip()).is_file()
     assert (tmp_path / json.loads(fetched.stdout)["path"]).is_file()

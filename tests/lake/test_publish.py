@@ -1,14 +1,17 @@
 """Publish: each bundle once, whatever came late, was taken down or is published by two at once."""
 
+import itertools
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tasks.errors import FormatError, MissingPart, StoreRefused
+from tasks.errors import FixityError, FormatError, MissingPart, StoreRefused
+from tasks.lake.fetch import fetch_segments
+from tasks.lake.prune import prune
 from tasks.lake.publish import Published, publish
 from tasks.lake.snapshot import DATA, newest, numbers, snapshot_key
 from tasks.store import Store
@@ -16,6 +19,7 @@ from tasks.store.layout import INDEX, manifest_key
 from tasks.store.objects import Content, keys
 from tests.lake.kit import NOW, bundle, lake_ids, lake_rows, put, take_down
 from tests.store.fault_proxy import FaultProxy
+from tests.store.kit import Crash, Crashing
 
 Opened = Callable[..., Store]
 
@@ -292,6 +296,73 @@ def test_the_second_of_two_publishers_looks_again(
     assert done.snapshot.number == 1
     assert not done.changed  # the other one saw all three
     assert set(keys(store.objects, DATA)) == {segment.key for segment in newest(store).segments}
+
+
+def test_a_takedown_by_another_publisher_is_no_trouble(
+    location: str, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The segments that we are about to read go away, since they held what was taken down."""
+    store, other = opened(location), opened(location)
+    gone, ids = put(store, tmp_path), [put(store, tmp_path, "20261124081000")]
+    run(store)
+    ids.append(put(store, tmp_path, "20261124082000"))
+    read, done = store.objects.read, []
+
+    def late_read(key: str) -> Iterator[bytes]:
+        if key.startswith(DATA) and not done:
+            done.append(key)
+            take_down(other, gone)
+            assert run(other).tombstones == 1
+            assert key not in set(keys(other.objects, DATA))
+        return read(key)
+
+    monkeypatch.setattr(store.objects, "read", late_read)
+    ids.append(put(store, tmp_path, "20261124083000"))
+    run(store)
+
+    assert done
+    assert lake_ids(store, tmp_path) == sorted([gone, *ids])
+
+
+def test_a_live_segment_that_is_gone_is_told(location: str, opened: Opened, tmp_path: Path) -> None:
+    store = opened(location)
+    ids = [put(store, tmp_path)]
+    (segment,) = run(store).snapshot.segments
+    store.objects.delete(segment.key)
+    ids.append(put(store, tmp_path, "20261124090000"))
+
+    with pytest.raises(FixityError, match="--rebuild"):
+        run(store)
+    with pytest.raises(FixityError, match="--rebuild"):
+        fetch_segments(store, tmp_path / "lake")
+    run(store, rebuild=True)
+
+    assert lake_ids(store, tmp_path) == ids
+
+
+def test_a_publisher_that_dies_anywhere_does_no_harm(opened: Opened, tmp_path: Path) -> None:
+    """Dying before or after each of its requests; the next run brings all, and prune removes what was left over."""
+    for after in (False, True):
+        for at in itertools.count(1):
+            store = opened(str(tmp_path / f"store-{after}-{at}"))
+            gone, ids = put(store, tmp_path), [put(store, tmp_path, "20261124081000")]
+            run(store)
+            take_down(store, gone)
+            ids.append(put(store, tmp_path, "20261124082000"))
+            dying = Crashing(store.objects, at, after=after)
+            try:
+                run(Store(dying))
+            except Crash:
+                pass
+            else:
+                assert at > 8
+                break
+            before = lake_ids(store, tmp_path)
+            assert before in (sorted([gone, ids[0]]), sorted([gone, *ids]))
+            run(store)
+            assert lake_ids(store, tmp_path) == sorted([gone, *ids])
+            prune(store, keep=1, days=1, now=lambda: datetime.now(UTC) + timedelta(days=2))
+            assert set(keys(store.objects, DATA)) == {segment.key for segment in newest(store).segments}
 
 
 def test_an_unconditional_server_is_refused_unless_the_caller_is_alone(
