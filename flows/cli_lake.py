@@ -32,6 +32,7 @@ def publish(
     """Write the catalog into the store as Parquet segments, and set a new snapshot of them."""
     from tasks.lake.prune import prune as prune_lake
     from tasks.lake.publish import publish as publish_lake
+    from tasks.lake.snapshot import links_folder
     from tasks.present import Talk, print_json
     from tasks.store import open_store
 
@@ -39,9 +40,10 @@ def publish(
     with open_store(settings.store, settings) as opened, Talk(doing="publishing") as talk:
         done = publish_lake(opened, rebuild=rebuild, alone=alone, progress=talk.advance)
         pruned = prune_lake(opened, keep=keep, days=days) if prune else None
+        links = links_folder(opened, done.snapshot)
     for error in done.broken:
         warn(error)
-    print_json(_as_json(done, pruned)) if json else print(_line(done, pruned))
+    print_json({**_as_json(done, pruned), "links": links}) if json else print(_line(done, pruned))
     raise typer.Exit(1 if done.broken else 0)
 
 
@@ -82,15 +84,12 @@ def add_commands(app: typer.Typer) -> None:
 def _as_json(done: "Published", pruned: "Pruned | None") -> dict[str, Any]:
     from dataclasses import asdict
 
-    from tasks.lake.snapshot import links_key
-
     snapshot = done.snapshot
     return {
         "snapshot": snapshot.number,
         "created": done.changed,
         "rows": snapshot.rows,
         "segments": len(snapshot.segments),
-        "links": links_key(snapshot.number),
         "bytes": sum(segment.bytes for segment in snapshot.segments),
         "added": done.added,
         "tombstones": done.tombstones,

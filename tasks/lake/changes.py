@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from tasks.errors import FormatError
 from tasks.lake.snapshot import Snapshot
+from tasks.records import BUNDLE_ID
 from tasks.store import Store
 from tasks.store.base import read_ahead
 from tasks.store.events import EVENT_KEY, Event
@@ -24,7 +25,7 @@ Broken = Callable[[FormatError], None]
 class Events:
     """Events that change rows."""
 
-    late: dict[str, str] = field(default_factory=dict)  # id → day of the event
+    late: dict[str, str] = field(default_factory=dict)  # id → day of the event; those with a manifest put back, too
     tombstones: dict[str, object] = field(default_factory=dict)  # id → the digest that the event names
 
 
@@ -37,18 +38,19 @@ def days_since(snapshot: Snapshot, today: date) -> list[str]:
 
 
 def read_events(store: Store, snapshot: Snapshot, today: date, *, broken: Broken) -> Events:
-    """The late bundles and tombstones of the days since; of all days, tombstones alone: a full listing misses none."""
+    """The late or repaired bundles and the tombstones of the days since; of all days tombstones alone: a full listing
+    misses no bundle."""
     found = Events()
     days = days_since(snapshot, today)
     prefixes = [day_prefix(EVENTS, day) for day in days] or [EVENTS]
-    kinds = ("late", "tombstone") if days else ("tombstone",)
+    kinds = ("late", "repair", "tombstone") if days else ("tombstone",)
     for key, event in read_ahead(_event_keys(store, prefixes, kinds), _reading(store)):
         if isinstance(event, FormatError):
             broken(event)
-        elif event.kind == "late" and event.bundle:
-            found.late[event.bundle] = "".join(key.removeprefix(EVENTS).split("/")[:3])
-        elif event.bundle:
+        elif event.kind == "tombstone":
             found.tombstones.setdefault(event.bundle, event.detail.get("sha256"))
+        elif id_ := event.bundle if event.kind == "late" else _repaired(event):
+            found.late[id_] = "".join(key.removeprefix(EVENTS).split("/")[:3])
     for id_, day in snapshot.pending:
         found.late.setdefault(id_, day)
     return found
@@ -73,6 +75,13 @@ def ids_since(
             there = set(store.list_ids(day)) if day in listed else set[str]()
             if new := sorted((there | extra[day]) - had.keys()):
                 yield day, new
+
+
+def _repaired(event: Event) -> str:
+    """The id of the bundle whose manifest was put back; empty for a repair of anything else."""
+    stem, _, kind = str(event.detail.get("key", "")).rpartition(".")
+    id_ = stem.rpartition("/")[2]
+    return id_ if kind == "json" and BUNDLE_ID.fullmatch(id_) else ""
 
 
 def _event_keys(store: Store, prefixes: list[str], kinds: tuple[str, ...]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from tasks.lake.snapshot import (
     EMPTY,
     Segment,
     Snapshot,
+    links_folder,
     links_key,
     newest,
     numbers,
@@ -188,7 +189,7 @@ def _commit(shop: Workshop, snapshot: Snapshot) -> bool:
         except NotFound:  # pruned since
             return False
     shop.check_uploaded(snapshot.segments)
-    if store.location.startswith("s3://"):
+    if links_folder(store, snapshot):
         links = "".join(f"{store.location}{segment.key}\n" for segment in snapshot.segments)
         store.objects.create(links_key(snapshot.number), Content.of_bytes(links.encode()))
     return True

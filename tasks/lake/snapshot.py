@@ -20,6 +20,7 @@ __all__ = [
     "SNAPSHOTS",
     "Segment",
     "Snapshot",
+    "links_folder",
     "links_key",
     "newest",
     "numbers",
@@ -100,6 +101,13 @@ def snapshot_key(number: int) -> str:
 def links_key(number: int) -> str:
     """The key of the list of a snapshot's segments that Hive's SymlinkTextInputFormat reads."""
     return f"{LINKS}{number:020}/segments.txt"
+
+
+def links_folder(store: Store, snapshot: Snapshot) -> str:
+    """The URL of the folder that holds that list; empty for a store that is no bucket, where there is none."""
+    if not store.location.startswith("s3://"):
+        return ""
+    return f"{store.location}{links_key(snapshot.number).rpartition('/')[0]}/"
 
 
 def numbers(store: Store) -> Iterator[int]:

@@ -15,7 +15,8 @@ from tasks.lake.prune import prune
 from tasks.lake.publish import Published, publish
 from tasks.lake.snapshot import DATA, newest, numbers, snapshot_key
 from tasks.store import Store
-from tasks.store.layout import INDEX, manifest_key
+from tasks.store.events import Event
+from tasks.store.layout import EVENTS, INDEX, manifest_key
 from tasks.store.objects import Content, keys
 from tests.lake.kit import NOW, bundle, lake_ids, lake_rows, put, take_down
 from tests.store.fault_proxy import FaultProxy
@@ -219,6 +220,48 @@ def test_a_damaged_manifest_is_told_and_the_others_are_published(location: str, 
 
     assert [error.where for error in done.broken] == [f"{bad}.json", f"{wrong_time}.json"]
     assert lake_ids(store, tmp_path) == [good]
+
+
+def test_a_manifest_that_was_put_back_is_published(location: str, opened: Opened, tmp_path: Path) -> None:
+    store = opened(location)
+    good = put(store, tmp_path)
+    made = bundle(tmp_path, "20250101000000")
+    store.objects.create(manifest_key(made.id), Content.of_bytes(b"damaged"))
+    assert len(run(store).broken) == 1
+    assert lake_ids(store, tmp_path) == [good]
+
+    later = NOW + timedelta(days=90)
+    store.objects.delete(manifest_key(made.id))
+    store.objects.create(manifest_key(made.id), Content.of_bytes(made.manifest))
+    store.put_event(Event("repair", later, detail={"key": manifest_key(made.id), "from": "b", "sha256": "-"}))
+    store.put_event(Event("repair", later, detail={"key": "v1/store.json"}))
+    run(store, later)
+
+    assert lake_ids(store, tmp_path) == [made.id, good]
+
+
+def test_a_damaged_event_is_told(location: str, opened: Opened, tmp_path: Path) -> None:
+    store = opened(location)
+    put(store, tmp_path)
+    key = f"{EVENTS}2026/11/24/20261124090000-tombstone-0123456789abcdef.json"
+    store.objects.create(key, Content.of_bytes(b"{}"))
+
+    assert [error.where for error in run(store).broken] == [key]
+
+
+def test_very_many_late_bundles_are_found_by_a_full_listing(
+    location: str, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their ids would fill the memory."""
+    store = opened(location)
+    ids = [put(store, tmp_path)]
+    run(store)
+    ids += [put(store, tmp_path, f"2025010100000{n}") for n in range(4)]
+    monkeypatch.setattr("tasks.lake.publish.LATE_MAX", 3)
+
+    assert run(store).added == 5
+    assert lake_ids(store, tmp_path) == sorted(ids)
+    assert newest(store).number == 2
 
 
 def test_a_damaged_snapshot_is_told_and_a_rebuild_helps(location: str, opened: Opened, tmp_path: Path) -> None:

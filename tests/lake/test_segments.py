@@ -23,7 +23,7 @@ from tasks.lake.prune import Pruned, prune
 from tasks.lake.publish import publish
 from tasks.lake.rows import tombstone_row
 from tasks.lake.schema import COLUMNS, ORDER, arrow_schema
-from tasks.lake.snapshot import DATA, INDEX, Segment, newest, numbers
+from tasks.lake.snapshot import DATA, INDEX, Segment, links_folder, links_key, newest, numbers
 from tasks.lake.workshop import Workshop
 from tasks.settings import load_settings
 from tasks.store import Store, open_store
@@ -262,7 +262,8 @@ def test_the_list_for_hive_names_the_live_segments(s3_location: str, opened: Ope
     store = opened(s3_location)
     filled(store, tmp_path)
 
-    named = b"".join(store.objects.read("v1/index/symlinks/00000000000000000002/segments.txt")).decode().splitlines()
+    assert links_folder(store, newest(store)) == f"{s3_location}/v1/index/symlinks/00000000000000000002/"
+    named = b"".join(store.objects.read(links_key(2))).decode().splitlines()
 
     assert named == [f"{s3_location}/{segment.key}" for segment in newest(store).segments]
 
