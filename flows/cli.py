@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from flows import cli_retention
+from flows import cli_lake, cli_retention
 from flows.cli_common import At, Config, Force, Json, Store, Target, at_moment, day, warn
 from flows.cli_rules import rules_app
 from tasks import __version__
@@ -34,6 +34,9 @@ watch_app = typer.Typer(
 )
 app.add_typer(watch_app, name="watch")
 app.add_typer(rules_app, name="rules")
+catalog_app = typer.Typer(help="The catalog as files.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(catalog_app, name="catalog")
+cli_lake.add_commands(catalog_app)
 
 
 def _version(wanted: bool) -> None:

