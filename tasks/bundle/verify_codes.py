@@ -33,6 +33,8 @@ CODES: dict[str, Code] = {
     "too-many-problems": Code("more problems than are listed; the rest was not recorded"),
     "manifest-mismatch": Code("the manifest beside the bundle is none, or says something else than the bundle"),
     "parent-missing": Code("the bundle that this one was derived from is not in the store", "note", "note"),
+    "source-missing": Code("the file that an imported bundle was made from is not in the store", "note", "note"),
+    "source-mismatch": Code("the file that an imported bundle was made from has another size than the bundle says"),
     "parent-mismatch": Code("the bundle that this one names as its parent or root is another, or of another capture"),
     # ---- zip storage
     "zip-broken": Code("the zip's directory cannot be read"),
@@ -120,6 +122,9 @@ CODES: dict[str, Code] = {
     "derived-mismatch": Code("two places of the bundle say different things of the same matter"),
 }
 
+# What an imported bundle may have, because its blocks are as another tool captured them.
+AS_CAPTURED = frozenset({"http-head-end"})
+
 
 class Findings:
     """Problems in the order they were found; severities are settled once it is known whose file it is."""
@@ -128,6 +133,7 @@ class Findings:
         self._found: list[tuple[str, str, str, str]] = []
         self._over = False
         self.ours = False  # set once datapackage.json says that Tearsheet wrote the file
+        self.imported = False  # set once provenance.json says that another tool captured what is in it
 
     def add(self, code: str, place: str, expected: object = "", found: object = "") -> None:
         """Record one finding; `code` is a key of CODES."""
@@ -146,7 +152,8 @@ class Findings:
     def __iter__(self) -> Iterator[Problem]:
         for code, place, expected, found in self._found:
             kind = CODES[code]
-            yield Problem(code, place, expected, found, kind.ours if self.ours else kind.severity)
+            strict = self.ours and not (self.imported and code in AS_CAPTURED)
+            yield Problem(code, place, expected, found, kind.ours if strict else kind.severity)
 
 
 def _clip(value: object) -> str:

@@ -17,7 +17,8 @@ from tasks.bundle.verify import verify_file
 from tasks.capture.body import SpooledBody
 from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
-from tasks.capture.head import HEAD_END, parse_head
+from tasks.capture.chunks import is_framed
+from tasks.capture.head import HEAD_END, parse_stored_head
 from tasks.capture.verdict import judge
 from tasks.catalog import Broken, find, is_id, stop_at
 from tasks.clean import RuleSet, load_rules
@@ -151,7 +152,7 @@ def rules_for(rules: RuleSet, path: Path) -> RuleSet:
 def _exchange(url: str, block: bytes, body: SpooledBody, *, where: str) -> Exchange:
     """The exchange of a stored response, as far as reading its page needs it."""
     end = HEAD_END.search(block)
-    head = parse_head(block[: end.end()]) if end else None
+    head = parse_stored_head(block[: end.end()]) if end else None
     if end is None or head is None:
         raise FormatError("the page's response is no HTTP", where=where, remedy="`tearsheet verify` lists problems")
     body.write(block[end.end() :])
@@ -168,7 +169,7 @@ def _exchange(url: str, block: bytes, body: SpooledBody, *, where: str) -> Excha
         block_digest=digest,
         payload_digest=digest,
         payload_size=body.size,
-        chunked=head.chunked,
+        chunked=head.chunked and is_framed(block[end.end() : end.end() + (1 << 14)]),
         flags=head.flags,
     )
 

@@ -13,15 +13,27 @@ The day of a bundle is the id's, so an id gives its key. Nothing is ever overwri
 """
 
 from tasks.errors import NotFound
-from tasks.records import BUNDLE_ID
+from tasks.records import BUNDLE_ID, Digest
 
-__all__ = ["BUNDLES", "EVENTS", "INDEX", "SOURCES", "STORE_KEY", "bundle_key", "day_prefix", "manifest_key"]
+__all__ = [
+    "BUNDLES",
+    "EVENTS",
+    "INDEX",
+    "SOURCES",
+    "SOURCE_KINDS",
+    "STORE_KEY",
+    "bundle_key",
+    "day_prefix",
+    "manifest_key",
+    "source_key",
+]
 
 STORE_KEY = "v1/store.json"
 BUNDLES = "v1/bundles/"
 EVENTS = "v1/events/"
 SOURCES = "v1/sources/"
 INDEX = "v1/index/"
+SOURCE_KINDS = ("wacz", "warc", "warc.gz")
 
 
 def bundle_key(bundle_id: str) -> str:
@@ -32,6 +44,13 @@ def bundle_key(bundle_id: str) -> str:
 def manifest_key(bundle_id: str) -> str:
     """The key of a bundle's manifest; NotFound for what cannot be an id."""
     return f"{_stem(bundle_id)}.json"
+
+
+def source_key(sha256: Digest, kind: str) -> str:
+    """The key of a file of another tool as it was taken in. ValueError for a kind that is none of SOURCE_KINDS."""
+    if kind not in SOURCE_KINDS:
+        raise ValueError(f"kind is {kind!r}: one of {', '.join(SOURCE_KINDS)}")
+    return f"{SOURCES}{sha256.removeprefix('sha256:')}.{kind}"
 
 
 def _stem(bundle_id: str) -> str:
