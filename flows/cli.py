@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, NoReturn
 import typer
 
 from flows.cli_common import At, Config, Force, Json, Store, Target, at_moment, day, warn
+from flows.cli_exchange import add_commands as add_exchange
 from flows.cli_rules import rules_app
 from tasks import __version__
 from tasks.errors import PermanentError, RuleError, SettingsError, TearsheetError, UrlRefused
@@ -33,6 +34,7 @@ watch_app = typer.Typer(
 )
 app.add_typer(watch_app, name="watch")
 app.add_typer(rules_app, name="rules")
+add_exchange(app)
 
 
 def _version(wanted: bool) -> None:

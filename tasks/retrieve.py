@@ -73,8 +73,7 @@ def check_sound(problems: tuple[Problem, ...], *, where: str) -> tuple[Problem, 
 
 
 def verify_stored(store: Store, id_: str, path: Path, *, level: str = "full") -> tuple[Problem, ...]:
-    """Every problem of a stored bundle, its copy at `path`: of the file, of its manifest, of the parent and the source it
-    names."""
+    """Every problem of a stored bundle, its copy at `path`: of file and manifest, of the parent and source it names."""
     manifest = store.read_manifest(id_)
     beside = (*lineage_problems(store, manifest), *source_problems(store, manifest))
     return (*verify_file(path, level=level, manifest=manifest), *beside)

@@ -31,6 +31,8 @@ COMPOSED = (
     "tasks.diff",
     "tasks.lineage",
     "tasks.recleaning",
+    "tasks.importing",
+    "tasks.exporting",
     "tasks.workers",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))

@@ -15,9 +15,9 @@ from typing import Any
 from tasks.bundle.page import read_page_block
 from tasks.bundle.verify import verify_file
 from tasks.capture.body import SpooledBody
+from tasks.capture.chunks import is_framed
 from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
-from tasks.capture.chunks import is_framed
 from tasks.capture.head import HEAD_END, parse_stored_head
 from tasks.capture.verdict import judge
 from tasks.catalog import Broken, find, is_id, stop_at

@@ -1,5 +1,6 @@
-"""Files of other tools, and bags and bundles of our own, taken into the store: verify → scan → choose → rebuild → clean →
-pack → verify → store.
+"""Files of other tools, and bags and bundles of our own, taken into the store.
+
+verify → scan → choose → rebuild → clean → pack → verify → store.
 
 A file is refused as a whole, with nothing stored, when verify finds an error in it. What verify cannot decide (a
 signature, a digest of an unknown kind) refuses nothing; it is told. A file that is taken is kept as it is under

@@ -1,7 +1,7 @@
 """Which records of a file are pages: those that it lists itself, else HTML answers that a reader navigated to.
 
-Where the file lists its pages (`pages/*.jsonl` of a WACZ), these are taken and nothing else. Where it lists none, a record
-is a page unless one of these says no, the first that holds:
+Where the file lists its pages (`pages/*.jsonl` of a WACZ), these are taken and nothing else. Where it lists none, a
+record is a page unless one of these says no, the first that holds:
 
 | reason | the record |
 | --- | --- |

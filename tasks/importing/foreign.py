@@ -1,4 +1,4 @@
-"""A WACZ or WARC of another tool as it lies on disk: where its records stand, what refers to what, which pages it lists.
+"""A WACZ or WARC of another tool as it lies on disk: where records stand, what refers to what, which pages it lists.
 
 One pass, a small entry kept for each record that can be part of a page; blocks are read from the file when wanted.
 The file was verified before: what does not fit is a FormatError all the same.
@@ -279,7 +279,7 @@ def _too_much(found: Foreign, what: str) -> FormatError:
 
 
 def table_of(foreign: Foreign) -> dict[str, Any]:
-    """What provenance.json says of the file itself; not its name, so that one file gives one bundle whatever its name."""
+    """What provenance.json says of the file; not its name, so that it gives the same bundles under any other."""
     return {
         "sha256": foreign.sha256,
         "bytes": foreign.size,

@@ -44,7 +44,7 @@ def rebuild_capture(foreign: Foreign, chain: Iterable[Entry], originals: Origina
     exchanges: list[Exchange] = []
     try:
         for entry in chain:
-            exchanges.append(rebuild_exchange(foreign, entry, originals))  # noqa: PERF401 closed where one fails
+            exchanges.append(rebuild_exchange(foreign, entry, originals))
     except BaseException:
         for exchange in exchanges:
             exchange.body.close()
@@ -82,7 +82,9 @@ def _request(foreign: Foreign, entry: Entry) -> bytes:
     with foreign.open_block(asked) as stream:
         data = _take(stream, MAX_HEAD + 1)
     if len(data) > MAX_HEAD:
-        raise FormatError(f"a request of more than {MAX_HEAD:,} bytes", where=asked.id, remedy="It is no page's request")
+        raise FormatError(
+            f"a request of more than {MAX_HEAD:,} bytes", where=asked.id, remedy="It is no page's request"
+        )
     return data
 
 
@@ -143,7 +145,9 @@ def _take(stream: BinaryIO, size: int) -> bytes:
 
 
 def _exchange(entry: Entry, original: Entry | None, raw: bytes, body: SpooledBody, request: bytes) -> Exchange:
-    head = parse_stored_head(raw) if raw else Head(b"", 0, (("content-type", entry.content_type),), (), False, None, False)
+    head = (
+        parse_stored_head(raw) if raw else Head(b"", 0, (("content-type", entry.content_type),), (), False, None, False)
+    )
     if head is None:
         raise FormatError("the block is no HTTP answer", where=entry.id, remedy="`tearsheet verify` lists problems")
     block = Block("response" if raw else "", ("sha256",), ("sha256",))

@@ -324,7 +324,7 @@ def _tombstones(store: Store) -> Iterator[str]:
 
 # ------------------------------------------------------------------ bags
 def _import_bag(path: Path, bench: Bench, heard: Heard) -> Iterator[FileReport]:
-    """What a bag holds: sources first, then files and bundles, then events. A bag that is not valid is refused whole."""
+    """What a bag holds: sources first, then files and bundles, then events. One that is not valid is refused whole."""
     try:
         bag = open_bag(path)
         for source in () if bench.dry_run else bag.sources:
@@ -344,4 +344,3 @@ def _import_bag(path: Path, bench: Bench, heard: Heard) -> Iterator[FileReport]:
 
 def _put_source(source: SourceFile, store: Store) -> None:
     store.put_source(Content(source.path, source.sha256, source.path.stat().st_size), source.kind)
-
