@@ -97,20 +97,20 @@ def choose(foreign: Foreign, originals: Originals, *, max_redirects: int, max_de
 
 
 def _listed(foreign: Foreign, finder: "_Finder", choice: Choice) -> None:
-    taken: dict[str, Page] = {}
-    named = set[str]()
+    taken: dict[int, Page] = {}
+    named = set[int]()
     for listed in foreign.listed:
         entry, reason = finder.listed(listed)
         if entry is None or reason:
             choice.leave(listed.url, listed.stamp, reason)
-            named |= {entry.id} if entry else set()
+            named |= {entry.number} if entry else set()
             continue
         chain = finder.chain_to(entry)
-        taken[entry.id] = Page(chain, "listed")
-        named.update(part.id for part in chain)
+        taken[entry.number] = Page(chain, "listed")
+        named.update(part.number for part in chain)
     choice.pages.extend(sorted(taken.values(), key=lambda page: page.entry.number))
     for entry in foreign.entries:
-        if entry.id not in named:
+        if entry.number not in named:
             choice.leave(entry.url, entry.stamp, "not-listed")
 
 
@@ -122,7 +122,7 @@ class _Finder:
         self.max_redirects, self.max_read = max_redirects, max_read
         self._at: defaultdict[tuple[str, str], list[Entry]] = defaultdict(list)
         self._of: defaultdict[str, list[Entry]] = defaultdict(list)
-        self._frames: dict[str, frozenset[str]] = {}
+        self._frames: dict[int, frozenset[str]] = {}
         for entry in foreign.entries:
             self._at[identity(entry.url), entry.stamp].append(entry)
             self._of[identity(entry.url)].append(entry)
@@ -234,11 +234,11 @@ class _Finder:
         if not earlier:
             return False
         page = max(earlier, key=lambda item: (item.date, item.number))
-        if page.id == entry.id:
+        if page.number == entry.number:
             return False
-        if page.id not in self._frames:
-            self._frames[page.id] = frozenset(self._framed_by(page))
-        return identity(entry.url) in self._frames[page.id]
+        if page.number not in self._frames:
+            self._frames[page.number] = frozenset(self._framed_by(page))
+        return identity(entry.url) in self._frames[page.number]
 
     def _framed_by(self, page: Entry) -> Iterator[str]:
         with contextlib.suppress(FormatError):

@@ -40,7 +40,7 @@ _KEPT = ("response", "revisit", "resource", "request")
 class Entry:
     """One record, as its header tells."""
 
-    number: int  # in the order of the file
+    number: int  # in the order of the file; ids may stand twice
     warc: str  # member of the WACZ; empty of a bare WARC
     offset: int
     kind: str  # WARC-Type
@@ -86,7 +86,7 @@ class Foreign:
     ours: bool = False  # a bundle of Tearsheet
     listed: tuple[Listed, ...] = ()
     entries: list[Entry] = field(default_factory=list)  # response, revisit, resource
-    requests: dict[str, Entry] = field(default_factory=dict)  # id of a response: its request
+    requests: dict[int, Entry] = field(default_factory=dict)  # number of a response: its request
     hops: dict[str, str] = field(default_factory=dict)  # id of a response: how a crawler came there
     spans: dict[str, tuple[int, int]] = field(default_factory=dict)  # WARC: start and size in the file
 
@@ -257,7 +257,7 @@ def _pair(found: Foreign, requests: Mapping[str, Entry]) -> None:
         linked = next((requests[other] for other in entry.concurrent if other in requests), None)
         request = named.get(entry.id) or linked or same.get((entry.url, entry.date))
         if request and request.url == entry.url:
-            found.requests[entry.id] = request
+            found.requests[entry.number] = request
 
 
 def _software(found: Foreign, info: Entry) -> str:

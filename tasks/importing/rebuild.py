@@ -76,7 +76,7 @@ def request_headers(foreign: Foreign, entry: Entry) -> tuple[str, dict[str, str]
 
 
 def _request(foreign: Foreign, entry: Entry) -> bytes:
-    asked = foreign.requests.get(entry.id)
+    asked = foreign.requests.get(entry.number)
     if asked is None:
         return b""
     with foreign.open_block(asked) as stream:

@@ -257,7 +257,7 @@ def _imported(foreign: Foreign, page: Page, originals: Originals) -> dict[str, A
     """The part of provenance.json that says where the capture comes from; FORMAT.md describes it."""
     records = []
     for entry in page.chain:
-        asked, original = foreign.requests.get(entry.id), originals.of(entry) if entry.kind == "revisit" else None
+        asked, original = foreign.requests.get(entry.number), originals.of(entry) if entry.kind == "revisit" else None
         row = {"type": entry.kind, "record": entry.id, "date": f"{entry.date:%Y-%m-%dT%H:%M:%S.%fZ}"}
         row |= {"warc": entry.warc} if entry.warc else {}
         row |= {"request": asked.id} if asked else {}
