@@ -24,7 +24,7 @@ from tasks.bundle.manifest import SOURCED, Manifest, read_manifest
 from tasks.bundle.original import Original, StoredBlock, StoredExchange, read_original
 from tasks.bundle.pack import pack_bundle
 from tasks.bundle.verify import is_sound, verify_file
-from tasks.capture.head import FRAMING_REMOVED, HEAD_END, Head, parse_stored_head
+from tasks.capture.head import FRAMING_REMOVED, HEAD_END, parse_stored_head, resource_head
 from tasks.catalog import Entry, entries, families, is_id, newest, read_entry
 from tasks.clean import RuleSet, load_rules
 from tasks.diff import Diff, diff_texts
@@ -324,7 +324,7 @@ def capture_of(original: Original) -> Capture:
 
 def _exchange(stored: StoredExchange) -> Exchange:
     raw = b"" if stored.media_type else _head(stored.block)
-    head = _resource_head(stored.media_type) if stored.media_type else parse_stored_head(raw)
+    head = resource_head(stored.media_type) if stored.media_type else parse_stored_head(raw)
     if head is None:
         raise FormatError("no HTTP head", where=stored.record_id, remedy="`tearsheet verify` lists every problem")
     flags = stored.fact("flags").split()
@@ -358,11 +358,6 @@ def _exchange(stored: StoredExchange) -> Exchange:
 def _seconds(milliseconds: str) -> float | None:
     """None where the capture, another tool's, does not tell."""
     return int(milliseconds) / 1000 if milliseconds else None
-
-
-def _resource_head(media_type: str) -> Head:
-    """What stands for the head that a `resource` record does not have."""
-    return Head(b"", 0, (("content-type", media_type),), (), False, None, False)
 
 
 def _head(block: StoredBlock) -> bytes:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-__all__ = ["FRAMING_REMOVED", "HEAD_END", "Head", "parse_head", "parse_stored_head"]
+__all__ = ["FRAMING_REMOVED", "HEAD_END", "Head", "parse_head", "parse_stored_head", "resource_head"]
 
 HEAD_END = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(rb"HTTP/(1\.[0-9])[ \t]+([1-9][0-9]{2})(?:[ \t][^\r\n]*)?\r?\n")
@@ -42,6 +42,11 @@ def parse_stored_head(raw: bytes) -> Head | None:
     """The head in a record, whoever wrote it. HTTP/2 has no status line: tools that saw it make one up."""
     match = _ANY_STATUS.match(raw)
     return _parsed(raw, match) if match else None
+
+
+def resource_head(media_type: str) -> Head:
+    """What stands for the head that a `resource` record of another tool does not have."""
+    return Head(b"", 0, (("content-type", media_type),), (), False, None, False)
 
 
 def _parsed(raw: bytes, match: re.Match[bytes]) -> Head:

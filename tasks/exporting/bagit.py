@@ -4,25 +4,30 @@ import hashlib
 import re
 import shutil
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from tasks import __version__
 from tasks.bundle.manifest import Source, read_manifest
 from tasks.bundle.verify import verify_file
-from tasks.errors import FixityError, NotFound, TearsheetError
+from tasks.errors import FixityError, FormatError, NotFound, TearsheetError
 from tasks.exporting.folder import whole_folder
 from tasks.exporting.report import STOPS, Exported, Heard, Report
 from tasks.records import Digest, digest_of
 from tasks.retrieve import check_sound, verify_stored
 from tasks.store import Store
 from tasks.store.disk import create_file
-from tasks.store.layout import SOURCE_KINDS, source_key
+from tasks.store.events import EVENT_KEY, Event
+from tasks.store.layout import EVENTS, SOURCE_KINDS, source_key
+from tasks.store.objects import keys
 
 __all__ = ["export_bag", "manifest_line"]
 
+_READERS, _AT_ONCE = 8, 256  # events read at once, and held
 DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 
 
@@ -114,7 +119,9 @@ def _fill(bag: _Bag, store: Store, ids: Iterable[str], report: Report, heard: He
         except TearsheetError as error:
             report.left.append(Exported(source.sha256, error=error))
             heard(report.left[-1])
-    _add_events(bag, store, done)
+    for damaged in _add_events(bag, store, done):
+        report.left.append(Exported(damaged.where, error=damaged))
+        heard(report.left[-1])
 
 
 def _add_bundle(bag: _Bag, store: Store, id_: str) -> Source | None:
@@ -146,22 +153,41 @@ def _add_source(bag: _Bag, store: Store, source: Source) -> None:
     raise NotFound("the file that bundles were imported from is gone", where=source.sha256, remedy=remedy)
 
 
-def _add_events(bag: _Bag, store: Store, ids: set[str]) -> None:
-    """Every event that is about one of the bundles, with what belongs to it."""
-    for event in store.events():
-        if event.bundle not in ids:
-            continue
-        stem = event.stem.rpartition("/")[2]
-        bag.write(f"data/events/{stem}.json", event.data)
-        try:
-            attached = b"".join(store.objects.read(f"{event.stem}.warc.gz"))
-        except NotFound:
-            continue
-        bag.write(f"data/events/{stem}.warc.gz", attached)
-        errors = [item for item in verify_file(bag.folder / f"data/events/{stem}.warc.gz") if item.severity == "error"]
+def _add_events(bag: _Bag, store: Store, ids: set[str]) -> Iterator[TearsheetError]:
+    """Every event that is about one of the bundles, with what belongs to it; gives what is damaged and left out."""
+    found = sorted(filter(EVENT_KEY.fullmatch, keys(store.objects, EVENTS)))
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="read") as pool:
+        for start in range(0, len(found), _AT_ONCE):
+            for event in pool.map(partial(_read_event, store), found[start : start + _AT_ONCE]):
+                if isinstance(event, TearsheetError):
+                    yield event
+                elif event.bundle in ids:
+                    yield from _add_event(bag, store, event)
+
+
+def _read_event(store: Store, key: str) -> Event | FormatError:
+    try:
+        return store.read_event(key)
+    except FormatError as error:
+        return error
+
+
+def _add_event(bag: _Bag, store: Store, event: Event) -> Iterator[TearsheetError]:
+    name, key = f"data/events/{event.stem.rpartition('/')[2]}", f"{event.stem}.warc.gz"
+    try:
+        attached = b"".join(store.objects.read(key))
+    except NotFound:
+        attached = None
+    if attached is not None:
+        path = bag.folder / f"{name}.warc.gz"
+        _write(path, [attached], digest_of(attached))
+        errors = [item for item in verify_file(path) if item.severity == "error"]
         if errors:
-            remedy = "It is damaged: put it back from a copy"
-            raise FixityError(str(errors[0]), where=f"{event.stem}.warc.gz", remedy=remedy)
+            path.unlink()
+            yield FixityError(str(errors[0]), where=key, remedy="It is damaged: put it back from a copy")
+            return
+        bag.write(f"{name}.warc.gz", attached)
+    bag.write(f"{name}.json", event.data)
 
 
 def _is_there(path: Path, sha256: Digest) -> bool:

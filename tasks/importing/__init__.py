@@ -8,6 +8,7 @@ signature, a digest of an unknown kind) refuses nothing; it is told. A file that
 """
 
 from tasks.importing.bag import Bag, open_bag
-from tasks.importing.take import Bench, FileReport, PageReport, import_files, open_bench
+from tasks.importing.report import FileReport, PageReport
+from tasks.importing.take import Bench, import_files, open_bench
 
 __all__ = ["Bag", "Bench", "FileReport", "PageReport", "import_files", "open_bag", "open_bench"]

@@ -84,7 +84,10 @@ def _content(path: Path) -> Content:
 
 def is_bag(path: Path) -> bool:
     """Whether `path` is the folder of a bag."""
-    return (path / "bagit.txt").is_file()
+    try:
+        return (path / "bagit.txt").is_file()
+    except OSError:  # a name that is too long: whoever opens it says so
+        return False
 
 
 def open_bag(folder: Path) -> Bag:

@@ -6,7 +6,7 @@ from typing import BinaryIO
 from tasks.bundle.verify_block import Block
 from tasks.capture.body import SpooledBody
 from tasks.capture.chunks import dechunked
-from tasks.capture.head import FRAMING_REMOVED, HEAD_END, Head, parse_stored_head
+from tasks.capture.head import FRAMING_REMOVED, HEAD_END, Head, parse_stored_head, resource_head
 from tasks.errors import FormatError
 from tasks.importing.foreign import Entry, Foreign
 from tasks.records import Capture, Digest, Exchange
@@ -145,9 +145,7 @@ def _take(stream: BinaryIO, size: int) -> bytes:
 
 
 def _exchange(entry: Entry, original: Entry | None, raw: bytes, body: SpooledBody, request: bytes) -> Exchange:
-    head = (
-        parse_stored_head(raw) if raw else Head(b"", 0, (("content-type", entry.content_type),), (), False, None, False)
-    )
+    head = parse_stored_head(raw) if raw else resource_head(entry.content_type)
     if head is None:
         raise FormatError("the block is no HTTP answer", where=entry.id, remedy="`tearsheet verify` lists problems")
     block = Block("response" if raw else "", ("sha256",), ("sha256",))

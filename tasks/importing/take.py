@@ -2,8 +2,8 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,10 @@ from tasks.errors import (
     TransientError,
 )
 from tasks.importing.bag import SourceFile, is_bag, open_bag
-from tasks.importing.choose import Left, Page, choose
+from tasks.importing.choose import Page, choose
 from tasks.importing.foreign import Foreign, scan, table_of
 from tasks.importing.rebuild import Originals, rebuild_capture
+from tasks.importing.report import FileReport, Heard, PageReport
 from tasks.lineage import lineage_problems
 from tasks.pipeline import provenance_of, read_capture
 from tasks.records import Bundle, Capture, Problem
@@ -37,89 +38,9 @@ from tasks.store.events import EVENT_KEY
 from tasks.store.layout import EVENTS
 from tasks.store.objects import Content, keys
 
-__all__ = ["Bench", "FileReport", "PageReport", "import_files", "open_bench"]
+__all__ = ["Bench", "import_files", "open_bench"]
 
 _STOPS = (TransientError, StoreRefused, DiskFull)  # the rest of the file would fail as well
-
-
-@dataclass(frozen=True, slots=True)
-class PageReport:
-    """What became of one page, or of one bundle of ours."""
-
-    file: str
-    url: str
-    captured_at: str
-    why: str = ""  # listed, navigation, html; bundle: one of ours, stored as it is
-    record: str = ""  # WARC-Record-ID of the page
-    id: str = ""  # empty with --dry-run, and where it failed
-    created: bool = False  # False: the very same bundle was there already
-    verdict: str = ""
-    reasons: tuple[str, ...] = ()
-    title: str = ""
-    words: int = 0
-    error: TearsheetError | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """One line of `import --json`."""
-        return {
-            "kind": "page",
-            "file": self.file,
-            "url": self.url,
-            "captured_at": self.captured_at,
-            "why": self.why,
-            "record": self.record or None,
-            "id": self.id or None,
-            "created": self.created,
-            "verdict": self.verdict or None,
-            "reasons": list(self.reasons),
-            "title": self.title or None,
-            "words": self.words,
-            "error": str(self.error) if self.error else None,
-        }
-
-
-@dataclass(slots=True)
-class FileReport:
-    """What became of one file."""
-
-    file: str
-    sha256: str = ""
-    size: int = 0
-    format: str = ""
-    software: str = ""
-    source: str = ""  # key of the file as it was kept; empty where it was not
-    pages: int = 0  # taken, or with --dry-run to be taken
-    failed: int = 0  # pages that could not be taken
-    left: list[Left] = field(default_factory=list)
-    reasons: Mapping[str, int] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()  # errors: refused; others: told
-    error: TearsheetError | None = None
-
-    @property
-    def good(self) -> bool:
-        """Whether everything that had to be taken was."""
-        return self.error is None and not self.failed
-
-    def as_json(self) -> dict[str, Any]:
-        """The last line of a file in `import --json`."""
-        return {
-            "kind": "file",
-            "file": self.file,
-            "sha256": self.sha256 or None,
-            "bytes": self.size,
-            "format": self.format or None,
-            "software": self.software or None,
-            "source": self.source or None,
-            "pages": self.pages,
-            "failed": self.failed,
-            "left": dict(sorted(self.reasons.items())),
-            "left_pages": [{"url": item.url, "at": item.stamp, "reason": item.reason} for item in self.left],
-            "problems": [str(problem) for problem in self.problems if problem.severity != "note"],
-            "error": str(self.error) if self.error else None,
-        }
-
-
-Heard = Callable[[PageReport], None]
 
 
 @dataclass(slots=True)
@@ -203,16 +124,22 @@ def _take_pages(foreign: Foreign, bench: Bench, report: FileReport, heard: Heard
         shown = ", ".join(f"{count:,} {reason}" for reason, count in sorted(choice.reasons.items())) or "no record"
         raise FormatError(f"no page in it ({shown})", where=foreign.name, remedy="Nothing of it was stored")
     for page in choice.pages:
-        told = _page_report(foreign, page)
         try:
             told = _take_page(foreign, page, originals, bench, report)
             report.pages += 1
         except _STOPS:
             raise
-        except TearsheetError as error:
-            told = _page_report(foreign, page, error=error)
+        except Exception as error:  # whatever one page does to a parser, the others go on
+            told = _page_report(foreign, page, error=_told(error, page))
             report.failed += 1
         heard(told)
+
+
+def _told(error: Exception, page: Page) -> TearsheetError:
+    if isinstance(error, TearsheetError):
+        return error
+    what = f"it could not be taken in: {type(error).__name__}: {error}"
+    return PermanentError(what, where=page.entry.url, remedy="Report it with this file")
 
 
 def _page_report(foreign: Foreign, page: Page, **more: Any) -> PageReport:
@@ -302,8 +229,7 @@ def _take_bundle(foreign: Foreign, bench: Bench, report: FileReport, heard: Hear
         heard(told)
         return
     ref = bench.store.put_bundle(bundle, today=bench.today)
-    values = {name: getattr(told, name) for name in PageReport.__slots__}
-    heard(PageReport(**values | {"id": ref.id, "created": ref.created}))
+    heard(replace(told, id=ref.id, created=ref.created))
 
 
 def _check_removed(bundle_id: str, bench: Bench) -> None:

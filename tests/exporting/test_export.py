@@ -164,6 +164,23 @@ def test_a_bundle_that_does_not_verify_is_left_out_and_told(store: Store, tmp_pa
     assert not (tmp_path / "bag" / "data" / f"{ids[1]}.wacz").exists()
 
 
+def test_damaged_events_and_lost_sources_are_left_out_and_told(store: Store, tmp_path: Path) -> None:
+    ids = fill(store, tmp_path)
+    broken = Event("observation", AT, ids[2], {"why": "not-modified"})
+    store.put_event(broken, Content.of_bytes(b"no WARC"))
+    forged = Event("hold", AT, ids[2], {"state": "on"}).key
+    assert store.objects.create(forged, Content.of_bytes(b"{}"))
+    for path in (tmp_path / "store" / "v1" / "sources").iterdir():
+        path.unlink()
+    report, _ = bag(store, tmp_path / "bag")
+
+    assert (report.bundles, report.good) == (3, False)
+    assert {item.id for item in report.left[1:]} == {f"{broken.stem}.warc.gz", forged}
+    assert "is gone" in str(report.left[0].error)
+    names = {path.name for path in (tmp_path / "bag" / "data" / "events").iterdir()}
+    assert not [name for name in names if name.startswith(broken.stem.rpartition("/")[2])]
+
+
 def test_a_run_that_broke_off_goes_on_and_leaves_no_stray(store: Store, tmp_path: Path) -> None:
     ids = fill(store, tmp_path)
     fetched: list[str] = []

@@ -14,9 +14,11 @@ from warcio.archiveiterator import ArchiveIterator
 from tasks.bundle.original import read_original
 from tasks.bundle.read import read_member
 from tasks.bundle.verify import is_sound
-from tasks.recleaning import capture_of
+from tasks.explaining import read_bundle_page
+from tasks.recleaning import Job, capture_of, reclean_bundle
+from tasks.recleaning import open_bench as open_reclean_bench
 from tasks.retrieve import verify_stored
-from tasks.settings import load_settings
+from tasks.settings import config_dirs, load_settings
 from tasks.store import open_store
 from tests.importing.foreign_kit import AT, HEAD, HTML, SENTENCES, URL, Warc, taken, wacz
 
@@ -350,3 +352,49 @@ def test_a_wacz_that_lists_no_page_is_read_like_a_warc(tmp_path: Path) -> None:
     warc.page()
 
     assert Taken(tmp_path, wacz(tmp_path / "a.wacz", {"data.warc.gz": warc}, [])).page.why == "html"
+
+
+# ------------------------------------------------------------------ afterwards
+def resource(warc: Warc) -> None:
+    warc.add("resource", HTML.encode(), content_type="text/html; charset=utf-8")
+
+
+AFTER = {
+    "bare": lambda warc: warc.page(),
+    "unframed": lambda warc: warc.page(head=HEADS["unframed"]),
+    "http2": lambda warc: warc.page(head=HEADS["http2"]),
+    "resource": resource,
+}
+
+
+@pytest.mark.parametrize("name", AFTER)
+def test_an_imported_page_is_cleaned_anew_and_explained_like_any_other(name: str, tmp_path: Path) -> None:
+    warc = Warc()
+    AFTER[name](warc)
+    found = Taken(tmp_path, warc.save(tmp_path / "a.warc.gz"))
+    settings = load_settings(store=found.store, thin_words=100_000)  # by which every page is thin
+    with open_reclean_bench(Job(settings, config_dirs())) as bench:
+        done = reclean_bundle(found.page.id, bench)
+        assert done.error is None
+        path = bench.store.fetch_bundle(done.new_id, tmp_path)
+        assert is_sound(verify_stored(bench.store, done.new_id, path))
+        manifest = json.loads(bench.store.read_manifest(done.new_id))
+
+    assert (done.before, done.after) == ("ok", "thin")
+    assert manifest["source"] == found.manifest["source"]
+    assert (
+        json.loads(read_member(path, "article/provenance.json"))["imported"]
+        == found.member("provenance.json")["imported"]
+    )
+    assert read_bundle_page(found.path, settings)[1].text == HTML
+
+
+def test_a_url_that_no_tool_can_index_stops_no_other(tmp_path: Path) -> None:
+    warc = Warc()
+    warc.page()
+    warc.add("resource", HTML.encode(), url="https://news.example:99999/", content_type="text/html")
+    pages, (report,) = taken(str(tmp_path / "store"), warc.save(tmp_path / "a.warc.gz"))
+
+    assert [bool(page.error) for page in pages] == [False, True]
+    assert "Port out of range" in str(pages[1].error)
+    assert (report.pages, report.failed) == (1, 1)
