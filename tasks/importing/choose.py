@@ -84,6 +84,8 @@ def choose(foreign: Foreign, originals: Originals, *, max_redirects: int, max_de
     """The pages of a file, in its order, each record once."""
     finder = _Finder(foreign, originals, max_redirects, min(_READ, max_decoded_bytes))
     choice = Choice()
+    for reason, count in foreign.skipped.items():
+        choice.reasons["not-listed" if foreign.listed else reason] += count
     if foreign.listed:
         _listed(foreign, finder, choice)
     else:

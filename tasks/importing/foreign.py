@@ -10,7 +10,8 @@ import io
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "Foreign", "Listed", "scan", "table_of"]
 
-MAX_ENTRIES = 250_000  # records of one file that may be part of a page: some 150 MB
+MAX_ENTRIES = 250_000  # records of one file that may be part of a page: some 200 MB
 MAX_PAGES = 100_000  # lines of its page lists
-_KEPT = ("response", "revisit", "resource", "request")
+_ANSWERS = ("response", "revisit", "resource")
+_HTML = ("", "text/html", "application/xhtml+xml")  # no type at all: its bytes may show one
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class Foreign:
     entries: list[Entry] = field(default_factory=list)  # response, revisit, resource
     requests: dict[int, Entry] = field(default_factory=dict)  # number of a response: its request
     hops: dict[str, str] = field(default_factory=dict)  # id of a response: how a crawler came there
+    skipped: Counter[str] = field(default_factory=Counter)  # reasons of records that can be part of no page
     spans: dict[str, tuple[int, int]] = field(default_factory=dict)  # WARC: start and size in the file
 
     @contextlib.contextmanager
@@ -195,27 +198,67 @@ def _date(text: str) -> datetime:
 # ------------------------------------------------------------------ records
 def _read_warcs(file: BinaryIO, found: Foreign) -> None:
     """Every record of every WARC, in order; requests are given to what they asked for."""
-    requests: dict[str, Entry] = {}
-    infos: list[Entry] = []
-    count = 0
+    kept = _Kept(found, {page.url for page in found.listed})
     for warc, (start, size) in found.spans.items():
         for record in read_records(Section(file, start, size), warc, Findings(), digests=False):
-            count += 1
-            if record.type == "warcinfo" and not infos:
-                infos.append(_entry(record, warc, count))
-                found.format = found.format or f"WARC/{record.version}"
-            elif record.type == "metadata":
-                _note_hops(record, found)
-            elif record.type == "request":
-                requests[record.fields["warc-record-id"]] = _entry(record, warc, count)
-            elif record.type in _KEPT:
-                found.entries.append(_entry(record, warc, count))
-                found.format = found.format or f"WARC/{record.version}"
-            if len(found.entries) + len(requests) > MAX_ENTRIES:
-                raise _too_much(found, f"more than {MAX_ENTRIES:,} records")
-    _pair(found, requests)
-    if infos and not found.software:
-        found.software = _software(found, infos[0])
+            kept.add(record, warc)
+            if len(found.entries) + len(kept.requests) + len(found.hops) > MAX_ENTRIES:
+                raise _too_much(found, f"more than {MAX_ENTRIES:,} records that may be of a page")
+    _pair(found, kept.requests)
+    if kept.info and not found.software:
+        found.software = _software(found, kept.info)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What is kept while the records go by; the request beside an answer that is dropped is dropped with it."""
+
+    found: Foreign
+    listed: Set[str]
+    requests: dict[str, Entry] = field(default_factory=dict)
+    info: Entry | None = None  # the first warcinfo
+    count: int = 0
+    before: Entry | None = None  # the request just before this record, or an answer just dropped
+
+    def add(self, record: Record, warc: str) -> None:
+        """One record of any type."""
+        self.count += 1
+        before, self.before = self.before, None
+        if record.type in ("warcinfo", *_ANSWERS):
+            self.found.format = self.found.format or f"WARC/{record.version}"
+        if record.type == "warcinfo":
+            self.info = self.info or _entry(record, warc, self.count)
+        elif record.type == "metadata":
+            _note_hops(record, self.found)
+        elif record.type == "request":
+            entry = _entry(record, warc, self.count)
+            if before is None or before.kind == "request" or not _belong(entry, before):
+                self.requests[entry.id], self.before = entry, entry
+        elif record.type in _ANSWERS:
+            self._add_answer(record, _entry(record, warc, self.count), before)
+
+    def _add_answer(self, record: Record, entry: Entry, before: Entry | None) -> None:
+        if _may_be_page(record, self.listed):
+            self.found.entries.append(entry)
+            return
+        self.found.skipped["not-html" if entry.url.lower().startswith("http") else "not-http"] += 1
+        self.before = entry
+        if before and before.kind == "request" and _belong(before, entry):
+            del self.requests[before.id]
+
+
+def _belong(request: Entry, answer: Entry) -> bool:
+    """Whether a request is surely that of an answer."""
+    if request.concurrent or answer.concurrent:
+        return answer.id in request.concurrent or request.id in answer.concurrent
+    return (request.url, request.date) == (answer.url, answer.date)
+
+
+def _may_be_page(record: Record, listed: Set[str]) -> bool:
+    """Whether a page can be, or begin with, this answer; whatever the file lists can."""
+    is_resource = record.type == "resource"
+    html = (record.media_type or "") in (_HTML[1:] if is_resource else _HTML)
+    return record.url in listed or html or record.status.startswith("3")
 
 
 def _entry(record: Record, warc: str, number: int) -> Entry:
