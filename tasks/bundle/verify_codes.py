@@ -8,7 +8,7 @@ from tasks.records import Problem
 
 __all__ = ["CODES", "Code", "Findings"]
 
-MAX_PROBLEMS = 1000  # a hostile file must not fill the memory with findings
+MAX_PROBLEMS = 1000  # notes apart; a hostile file must not fill the memory with findings
 MAX_NOTES = 100  # of one code: a crawl of a million sound records may have as many, and is read to its end
 MAX_DETAIL = 300  # characters of `expected` and `found`
 

@@ -159,7 +159,8 @@ def test_a_file_full_of_problems_is_cut_short(tmp_path: Path) -> None:
     path.write_bytes(data)
     problems = verify_file(path)
     assert problems[-1].code == "too-many-problems"
-    assert len(problems) == 1001
+    assert len([item for item in problems if item.severity == "error"]) == 1001
+    assert len(problems) < 1200
 
 
 def test_an_unknown_digest_is_not_sound_and_not_an_error(tmp_path: Path) -> None:
