@@ -17,6 +17,7 @@ import typer
 
 from flows import cli_lake, cli_retention
 from flows.cli_common import At, Config, Force, Json, Store, Target, at_moment, day, warn
+from flows.cli_exchange import add_commands as add_exchange
 from flows.cli_rules import rules_app
 from tasks import __version__
 from tasks.errors import PermanentError, RuleError, SettingsError, TearsheetError, UrlRefused
@@ -37,6 +38,7 @@ app.add_typer(rules_app, name="rules")
 catalog_app = typer.Typer(help="The catalog as files.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(catalog_app, name="catalog")
 cli_lake.add_commands(catalog_app)
+add_exchange(app)
 
 
 def _version(wanted: bool) -> None:

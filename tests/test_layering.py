@@ -34,6 +34,8 @@ COMPOSED = (
     "tasks.lineage",
     "tasks.lake",
     "tasks.recleaning",
+    "tasks.importing",
+    "tasks.exporting",
     "tasks.workers",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))

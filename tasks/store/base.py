@@ -17,7 +17,7 @@ from tasks.errors import FixityError, FormatError, NotFound, StoreConflict
 from tasks.records import BUNDLE_ID, Bundle, BundleRef, Digest
 from tasks.store.disk import write_new
 from tasks.store.events import EVENT_KEY, Event, read_event
-from tasks.store.layout import BUNDLES, EVENTS, STORE_KEY, bundle_key, day_prefix, manifest_key
+from tasks.store.layout import BUNDLES, EVENTS, STORE_KEY, bundle_key, day_prefix, manifest_key, source_key
 from tasks.store.objects import Content, Objects, keys
 from tasks.store.tombstones import Tombstones
 
@@ -107,6 +107,13 @@ class Store:
     def manifests(self) -> Iterator[tuple[str, bytes]]:
         """Id and manifest of every committed bundle, oldest first; several are read at once."""
         return read_ahead(self.list_ids(), self.read_manifest)
+
+    def put_source(self, source: Content, kind: str) -> str:
+        """The key of a file of another tool, kept as it is; `kind` is wacz, warc or warc.gz. A call can be repeated."""
+        key = source_key(source.sha256, kind)
+        self._ready_to_write()
+        self._create_or_compare(key, source)
+        return key
 
     # -------------------------------------------------------------- events
     def put_event(self, event: Event, attachment: Content | None = None) -> str:
