@@ -19,6 +19,7 @@ from tasks.bundle.derived import article_files
 from tasks.bundle.jsons import json_line, json_page, utf8
 from tasks.bundle.manifest import Member, write_manifest
 from tasks.bundle.original import Original, read_data
+from tasks.bundle.sign import Signer, signed_data
 from tasks.bundle.wacz import DEFLATED, Entry, Sink, WaczWriter
 from tasks.bundle.warc import CONFORMS_TO, Block, WarcFile, warc_date, write_exchanges
 from tasks.errors import DiskFull, FixityError
@@ -43,6 +44,7 @@ class _Contents:
     metadata: Metadata
     provenance: Mapping[str, Any]
     original: Original | None = None  # of a derived bundle: what is taken over as it is
+    signer: Signer | None = None
     page_record: str = ""  # id of the page's response
     rows: list[Row] = field(default_factory=list)
 
@@ -69,13 +71,14 @@ def pack_bundle(
     metadata: Metadata,
     provenance: Mapping[str, Any],
     original: Original | None = None,
+    signer: Signer | None = None,
 ) -> Bundle:
-    """The bundle as `<id>.wacz` in `folder`, with its manifest in memory.
+    """The bundle as `<id>.wacz` in `folder`, with its manifest in memory; signed where there is a signer.
 
     `provenance` is JSON and may not change from run to run; that of a derived bundle names its parent, and `original`
     is the parent's capture, whose WARC goes over byte for byte. Raises DiskFull; a half-written file does not stay.
     """
-    contents = _Contents(capture, page, verdict, article, metadata, provenance, original)
+    contents = _Contents(capture, page, verdict, article, metadata, provenance, original, signer)
     with _temporary(folder) as (file, temporary):
         entries = _write_members(file, contents)
         sha256, size = _hash_file(file)
@@ -152,7 +155,7 @@ def _write_members(file: IO[bytes], contents: _Contents) -> list[Entry]:
     wacz.add("article/provenance.json", _provenance(contents), deflate=True)
     package = _datapackage(contents, wacz.entries)
     wacz.add("datapackage.json", package)
-    wacz.add("datapackage-digest.json", json_page({"path": "datapackage.json", "hash": digest_of(package)}))
+    wacz.add("datapackage-digest.json", _digest_file(contents, digest_of(package)))
     wacz.finish()
     return wacz.entries
 
@@ -270,6 +273,15 @@ def _datapackage(contents: _Contents, entries: list[Entry]) -> bytes:
     if contents.metadata.description:
         package["description"] = contents.metadata.description.value
     return json_page(package)
+
+
+def _digest_file(contents: _Contents, digest: Digest) -> bytes:
+    """datapackage-digest.json: the digest of datapackage.json, signed where there is a signer."""
+    table: dict[str, Any] = {"path": "datapackage.json", "hash": digest}
+    if contents.signer:
+        created, software = warc_date(contents.capture.started_at), str(contents.provenance.get("software", ""))
+        table["signedData"] = signed_data(contents.signer, digest=digest, created=created, software=software)
+    return json_page(table)
 
 
 def _resource(entry: Entry) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from tasks.bundle.jsons import json_page
+from tasks.bundle.sign import VERSION as VERSION_OF_SIGNING
 from tasks.bundle.verify_codes import Findings
 from tasks.bundle.verify_digest import SIZES, algorithm_of, matches
+from tasks.bundle.verify_signature import check_signature
 from tasks.bundle.verify_zip import STORED, Member, Section, Zip, member_chunks, read_small
 from tasks.bundle.wacz import Entry, framing
 from tasks.records import Digest, digest_of
@@ -148,7 +150,7 @@ def check_fixity(file: BinaryIO, archive: Zip, package: Package, findings: Findi
             findings.add("member-bytes", name, resource.size, member.size)
         if digests and member.start >= 0 and not member.flags & 1 and member.method in (0, 8):
             _check_data(file, member, resource, findings)
-    _check_chain(file, archive, findings)
+    _check_chain(file, archive, package, findings)
 
 
 def _check_data(file: BinaryIO, member: Member, resource: _Resource | None, findings: Findings) -> None:
@@ -174,8 +176,8 @@ def _check_data(file: BinaryIO, member: Member, resource: _Resource | None, find
         findings.add("member-hash", member.name, resource.digest, f"{algorithm}:{digest.hexdigest()}")
 
 
-def _check_chain(file: BinaryIO, archive: Zip, findings: Findings) -> None:
-    """datapackage-digest.json holds the hash of datapackage.json; a signature in it is left undecided."""
+def _check_chain(file: BinaryIO, archive: Zip, package: Package, findings: Findings) -> None:
+    """datapackage-digest.json holds the hash of datapackage.json, and perhaps a signature of that hash."""
     if PACKAGE not in archive.members:
         return
     if CHAIN not in archive.members:
@@ -199,12 +201,8 @@ def _check_chain(file: BinaryIO, archive: Zip, findings: Findings) -> None:
     found = hashlib.new(algorithm, data, usedforsecurity=False).digest()
     if not matches(text, {algorithm: found}):
         findings.add("package-digest", CHAIN, text, f"{algorithm}:{found.hex()}")
-    signed = table.get("signedData")
-    if signed is not None:
-        kind = "domain" if isinstance(signed, dict) and "domain" in signed else "anonymous"
-        findings.add("signature-unverified", CHAIN, "a signature that was checked", f"{kind} signature")
-        if not isinstance(signed, dict) or signed.get("hash") != text:
-            findings.add("package-digest", f"{CHAIN}:signedData", text, signed.get("hash") if signed else "")
+    if "signedData" in table:
+        check_signature(table["signedData"], text, package.table, findings)
 
 
 # ------------------------------------------------------------------ our own form
@@ -235,7 +233,7 @@ def check_canonical(file: BinaryIO, archive: Zip, package: Package, findings: Fi
     for member in members:
         if member.method != STORED:
             _check_packed(file, member, package.resources.get(member.name), findings)
-    _check_digest_file(file, archive, findings)
+    _check_digest_file(file, archive, package, findings)
 
 
 def _check_packed(file: BinaryIO, member: Member, resource: _Resource | None, findings: Findings) -> None:
@@ -247,11 +245,22 @@ def _check_packed(file: BinaryIO, member: Member, resource: _Resource | None, fi
         findings.add("zip-not-canonical", member.name, wanted or "stored", f"sha256:{digest.hexdigest()} (packed)")
 
 
-def _check_digest_file(file: BinaryIO, archive: Zip, findings: Findings) -> None:
+def _check_digest_file(file: BinaryIO, archive: Zip, package: Package, findings: Findings) -> None:
+    """Its one byte form, signed or not; signature and key are held against each other by check_signature."""
     try:
-        package, chain = (read_small(file, archive.members[name]) for name in (PACKAGE, CHAIN))
-    except (EOFError, zlib.error):
+        data, chain = (read_small(file, archive.members[name]) for name in (PACKAGE, CHAIN))
+        table = read_json(chain)
+    except (ValueError, EOFError, zlib.error):
         return  # check_fixity has said so
-    digest = digest_of(package)
-    if chain != json_page({"path": PACKAGE, "hash": digest}):
-        findings.add("zip-not-canonical", CHAIN, "path and hash as Tearsheet writes them", "others")
+    wanted: dict[str, Any] = {"path": PACKAGE, "hash": digest_of(data)}
+    if isinstance(table, dict) and isinstance(signed := table.get("signedData"), dict):
+        wanted["signedData"] = {
+            "hash": wanted["hash"],
+            "created": package.table.get("created"),
+            "software": package.table.get("software"),
+            "version": VERSION_OF_SIGNING,
+            "signature": str(signed.get("signature")),
+            "publicKey": str(signed.get("publicKey")),
+        }
+    if chain != json_page(wanted):
+        findings.add("zip-not-canonical", CHAIN, "path, hash and signature as Tearsheet writes them", "others")
