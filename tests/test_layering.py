@@ -32,6 +32,9 @@ COMPOSED = (
     "tasks.lineage",
     "tasks.recleaning",
     "tasks.workers",
+    "tasks.keys",
+    "tasks.proof",
+    "tasks.timestamps",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))
 AMONG_THEMSELVES = (BASE, COMPOSED)

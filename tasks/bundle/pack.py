@@ -19,6 +19,7 @@ from tasks.bundle.derived import article_files
 from tasks.bundle.jsons import json_line, json_page, utf8
 from tasks.bundle.manifest import Member, write_manifest
 from tasks.bundle.original import Original, read_data
+from tasks.bundle.provenance import capture_facts
 from tasks.bundle.sign import Signer, signed_data
 from tasks.bundle.wacz import DEFLATED, Entry, Sink, WaczWriter
 from tasks.bundle.warc import CONFORMS_TO, Block, WarcFile, warc_date, write_exchanges
@@ -251,8 +252,17 @@ def _provenance(contents: _Contents) -> bytes:
             "payload": contents.capture.page.payload_digest,
         },
         "zlib": zlib.ZLIB_RUNTIME_VERSION,
+        **_of_capture(contents),
     }
     return json_page({**contents.provenance, **made})
+
+
+def _of_capture(contents: _Contents) -> dict[str, Any]:
+    """What is known of the capture; of a derived bundle what its parent knew, for the WARC does not hold it all."""
+    if contents.original is None:
+        return {"capture": capture_facts(contents.capture)}
+    parents = contents.original.provenance
+    return {"capture": parents["capture"]} if "capture" in parents else {}
 
 
 def _datapackage(contents: _Contents, entries: list[Entry]) -> bytes:
