@@ -35,6 +35,7 @@ from tasks.reading import read_article
 from tasks.records import Article, Bundle, BundleRef, Capture, Metadata, PageText, Problem, Verdict
 from tasks.settings import Settings
 from tasks.store import Store, open_store
+from tasks.timestamps import stamp_bundle
 
 __all__ = [
     "Outcome",
@@ -161,6 +162,11 @@ def store_stage(bundle: Bundle, tools: Tools) -> BundleRef:
     return ref
 
 
+def timestamp_stage(bundle: Bundle, tools: Tools) -> tuple[Problem, ...]:
+    """A time stamp over the stored bundle's signature, where the settings name a server; a note where it fails."""
+    return stamp_bundle(tools.store, bundle, tools.settings)
+
+
 # ------------------------------------------------------------------ one page
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -243,6 +249,8 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None) -> Outcome:
             if not is_sound(problems):
                 return _outcome(url, capture, reading, problems, started, error=_unsound(bundle))
             ref = run(store_stage, bundle, tools)
+            if tools.settings.timestamp_url:
+                problems += run(timestamp_stage, bundle, tools)
             return _outcome(url, capture, reading, problems, started, ref=ref)
     except TearsheetError as error:
         shown = re.sub(r"//[^/@]*@", "//…@", url)  # a refused URL may hold a password, and outcomes go into logs
@@ -301,7 +309,7 @@ class _Orderly:
                 host = self.hosts[host_of(args[0])]
             with host:
                 return self.run(stage, *args)
-        if stage is store_stage:
+        if stage in (store_stage, timestamp_stage):
             return self.run(stage, *args)
         with self.tree:
             return self.run(stage, *args)

@@ -301,6 +301,7 @@ class Bundle:
     sha256: Digest
     size: int
     manifest: bytes  # canonical JSON, see tasks/bundle/FORMAT.md
+    signature: str = ""  # its text in datapackage-digest.json: what a time stamp is over; empty: unsigned
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class _Contents:
     original: Original | None = None  # of a derived bundle: what is taken over as it is
     signer: Signer | None = None
     page_record: str = ""  # id of the page's response
+    signature: str = ""
     rows: list[Row] = field(default_factory=list)
 
     @property
@@ -101,7 +102,7 @@ def pack_bundle(
         members={entry.name: Member(entry.sha256, entry.size) for entry in entries},
         provenance=provenance,
     )
-    return Bundle(bundle_id, path, sha256, size, manifest)
+    return Bundle(bundle_id, path, sha256, size, manifest, contents.signature)
 
 
 @contextlib.contextmanager
@@ -290,7 +291,8 @@ def _digest_file(contents: _Contents, digest: Digest) -> bytes:
     table: dict[str, Any] = {"path": "datapackage.json", "hash": digest}
     if contents.signer:
         created, software = warc_date(contents.capture.started_at), str(contents.provenance.get("software", ""))
-        table["signedData"] = signed_data(contents.signer, digest=digest, created=created, software=software)
+        table["signedData"] = signed = signed_data(contents.signer, digest=digest, created=created, software=software)
+        contents.signature = signed["signature"]
     return json_page(table)
 
 

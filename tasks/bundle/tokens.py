@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-__all__ = ["MAX_BYTES", "Token", "TokenError", "new_question", "read_token"]
+__all__ = ["MAX_BYTES", "Token", "TokenError", "UnknownAuthority", "new_question", "read_token"]
 
 MAX_BYTES = 1 << 17  # of an answer; those of known authorities have 1,000 to 8,000
 _DIGESTS = {  # https://www.iana.org/assignments/hash-function-text-names/
@@ -22,8 +22,18 @@ _DIGESTS = {  # https://www.iana.org/assignments/hash-function-text-names/
 }
 
 
+_NO_WAY_UP = (  # X509_verify_cert_error_string(3)
+    *("unable to get local issuer certificate", "unable to get issuer certificate"),
+    *("self-signed certificate", "self-signed certificate in certificate chain"),
+)
+
+
 class TokenError(ValueError):
     """Not an answer of an authority, or not the one wanted; the text says in what."""
+
+
+class UnknownAuthority(TokenError):
+    """Signed by someone, but by no authority that was named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +60,10 @@ class Token:
             raise TokenError("it answers another question (nonce)")
 
     def check_signed(self, roots: "Sequence[Certificate]", *, signer: "Certificate | None" = None) -> None:
-        """TokenError unless an authority below one of `roots` signed it with a certificate valid at its time."""
+        """TokenError unless an authority below one of `roots` signed it with a certificate valid at its time.
+
+        UnknownAuthority where only the way to a root is missing: someone signed it, whoever that is.
+        """
         from rfc3161_client import VerificationError, VerifierBuilder
 
         verifier = VerifierBuilder(roots=list(roots), tsa_certificate=signer).build()
@@ -58,7 +71,9 @@ class Token:
         try:
             verifier.verify(self.parsed, imprint)
         except (VerificationError, ValueError) as error:
-            raise TokenError(_first_reason(error)) from None
+            reason = _first_reason(error)
+            kind = UnknownAuthority if reason in _NO_WAY_UP else TokenError
+            raise kind(reason) from None
 
 
 def _first_reason(error: Exception) -> str:

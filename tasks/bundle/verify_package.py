@@ -4,7 +4,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, BinaryIO
 
@@ -12,12 +12,12 @@ from tasks.bundle.jsons import json_page
 from tasks.bundle.sign import VERSION as VERSION_OF_SIGNING
 from tasks.bundle.verify_codes import Findings
 from tasks.bundle.verify_digest import SIZES, algorithm_of, matches
-from tasks.bundle.verify_signature import check_signature
+from tasks.bundle.verify_signature import Signature, check_signature
 from tasks.bundle.verify_zip import STORED, Member, Section, Zip, member_chunks, read_small
 from tasks.bundle.wacz import Entry, framing
 from tasks.records import Digest, digest_of
 
-__all__ = ["Package", "check_canonical", "check_fixity", "check_layout", "read_json", "read_package"]
+__all__ = ["Package", "check_canonical", "check_chain", "check_fixity", "check_layout", "read_json", "read_package"]
 
 PACKAGE, CHAIN = "datapackage.json", "datapackage-digest.json"
 OURS = "tearsheet-bundle/"  # datapackage.json says {"tearsheet": {"format": "tearsheet-bundle/1"}}
@@ -150,7 +150,7 @@ def check_fixity(file: BinaryIO, archive: Zip, package: Package, findings: Findi
             findings.add("member-bytes", name, resource.size, member.size)
         if digests and member.start >= 0 and not member.flags & 1 and member.method in (0, 8):
             _check_data(file, member, resource, findings)
-    _check_chain(file, archive, package, findings)
+    check_chain(file, archive, package, findings)
 
 
 def _check_data(file: BinaryIO, member: Member, resource: _Resource | None, findings: Findings) -> None:
@@ -176,33 +176,44 @@ def _check_data(file: BinaryIO, member: Member, resource: _Resource | None, find
         findings.add("member-hash", member.name, resource.digest, f"{algorithm}:{digest.hexdigest()}")
 
 
-def _check_chain(file: BinaryIO, archive: Zip, package: Package, findings: Findings) -> None:
-    """datapackage-digest.json holds the hash of datapackage.json, and perhaps a signature of that hash."""
+def check_chain(file: BinaryIO, archive: Zip, package: Package, findings: Findings) -> Signature | None:
+    """datapackage-digest.json holds the hash of datapackage.json, and perhaps a signature of that hash.
+
+    Gives the signature, which is genuine only where the hash is right, too.
+    """
     if PACKAGE not in archive.members:
-        return
+        return None
     if CHAIN not in archive.members:
         findings.add("package-no-digest", CHAIN, "a digest of datapackage.json", "none")
-        return
+        return None
     table = _table(file, archive.members[CHAIN], findings)
     if table is None:
-        return
+        return None
     text = table.get("hash")
     if table.get("path") != PACKAGE or not isinstance(text, str):
         findings.add("package-broken", CHAIN, f"path {PACKAGE} and its hash", f"{table.get('path')}, {text}")
-        return
+        return None
+    right = _check_hash(file, archive.members[PACKAGE], text, findings)
+    if "signedData" not in table:
+        return None
+    found = check_signature(table["signedData"], text, package.table, findings)
+    return found if right or found is None else replace(found, genuine=False)
+
+
+def _check_hash(file: BinaryIO, member: Member, text: str, findings: Findings) -> bool:
     algorithm = algorithm_of(text)
     if algorithm not in SIZES:
         findings.add("digest-unknown", CHAIN, "sha256:…", text)
-        return
+        return False
     try:
-        data = read_small(file, archive.members[PACKAGE])
+        data = read_small(file, member)
     except (EOFError, zlib.error):
-        return  # read_package has said so
+        return False  # read_package has said so
     found = hashlib.new(algorithm, data, usedforsecurity=False).digest()
-    if not matches(text, {algorithm: found}):
-        findings.add("package-digest", CHAIN, text, f"{algorithm}:{found.hex()}")
-    if "signedData" in table:
-        check_signature(table["signedData"], text, package.table, findings)
+    if matches(text, {algorithm: found}):
+        return True
+    findings.add("package-digest", CHAIN, text, f"{algorithm}:{found.hex()}")
+    return False
 
 
 # ------------------------------------------------------------------ our own form
