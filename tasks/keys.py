@@ -25,7 +25,7 @@ from tasks.records import Digest
 from tasks.settings import Settings
 from tasks.store.disk import sync_folder
 
-__all__ = ["Known", "export_key", "key_path", "known_keys", "load_signer", "new_key", "signer_of"]
+__all__ = ["Known", "export_key", "export_public", "key_path", "known_keys", "load_signer", "new_key", "signer_of"]
 
 _MAX_BYTES = 1 << 16  # of a key file
 
@@ -156,9 +156,20 @@ def new_key(path: Path) -> tuple[Signer, Path | None]:
 
 def export_key(path: Path, target: Path) -> None:
     """A copy of the private key, for a backup: for the owner only. WouldOverwrite where the target is there."""
-    data = _pem(load_signer(path))
+    _write_export(target, _pem(load_signer(path)), 0o600)
+
+
+def export_public(path: Path, target: Path) -> None:
+    """The public key in PEM: what others need to check who signed."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    key = load_signer(path).key.public_key()
+    _write_export(target, key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), 0o644)
+
+
+def _write_export(target: Path, data: bytes, mode: int) -> None:
     try:
-        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:
         raise WouldOverwrite("the file is there", where=str(target), remedy="Name another file") from None
     with os.fdopen(handle, "wb") as file:

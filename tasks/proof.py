@@ -4,33 +4,35 @@
 | --- | --- | --- |
 | signature by a known key | nothing has changed since who holds that key signed | when; that the page was so |
 | signature by an unknown key | nothing has changed since someone signed | who: anyone can make a key |
-| signature of a domain | nothing has changed since who held that domain's certificate signed | when, but for its time stamp |
+| signature of a domain | nothing has changed since the holder of its certificate signed | when it did |
 | time stamp by a known authority | the signature, and so the bundle, was there at that time | that the page was so |
 | none | nothing beyond the digests: who changes the file can write these anew | |
 """
 
 import re
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tasks.bundle.manifest import read_manifest
 from tasks.bundle.sign import fingerprint_of, spki
-from tasks.bundle.tokens import MAX_BYTES, TokenError, UnknownAuthority, read_token
+from tasks.bundle.tokens import MAX_BYTES, Token, TokenError, UnknownAuthority, read_token
 from tasks.bundle.verify import CODES, read_signature
 from tasks.bundle.verify_signature import Signature
-from tasks.errors import SettingsError, TearsheetError
+from tasks.errors import FixityError, NotFound, SettingsError, TearsheetError
 from tasks.keys import key_path, known_keys
-from tasks.records import Digest, Problem
+from tasks.records import BUNDLE_ID, Digest, Problem
 from tasks.settings import Settings
 from tasks.store import Store
-from tasks.timestamps import load_authorities, stamps_of
+from tasks.timestamps import load_authorities, put_stamp, request_stamp, stamps_of
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-__all__ = ["Proof", "StampSeen", "Trust", "prove_file", "prove_stored", "trust_of"]
+__all__ = ["Proof", "StampSeen", "Trust", "prove_file", "prove_stored", "stamp_stored", "trust_of"]
 
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -121,24 +123,29 @@ def _signature_line(proof: Proof) -> str:
         )
     whose = {"own": "by a key of yours", "trusted": "by a key you trust"}.get(proof.by, "by an unknown key")
     shows = "not when, nor that the page was so" if proof.by != "unknown" else "not who: anyone can make a key"
-    return (
-        f"signature: genuine, {whose} ({found.fingerprint}). Proves that nothing has changed since it was signed; {shows}"
-    )
+    since = "Proves that nothing has changed since it was signed"
+    return f"signature: genuine, {whose} ({found.fingerprint}). {since}; {shows}"
 
 
 def _stamp_line(stamp: StampSeen) -> str:
+    time, authority = f"{stamp.time:%Y-%m-%d %H:%M:%S}Z", stamp.authority or "someone"
     if not stamp.known:
-        return f"time stamp: {stamp.time:%Y-%m-%d %H:%M:%S}Z by {stamp.authority or 'someone'}, whom timestamp_ca does not name: no proof"
-    return f"time stamp: the signature was there at {stamp.time:%Y-%m-%d %H:%M:%S}Z, says {stamp.authority}"
+        return f"time stamp: {time} by {authority}, whom timestamp_ca does not name: no proof"
+    return f"time stamp: the signature was there at {time}, says {authority}"
 
 
 # ------------------------------------------------------------------ looking
 def prove_file(path: Path, trust: Trust) -> Proof:
-    """What a file proves, with the time stamps beside it (`<its name without .wacz>*.tsr`)."""
-    stem = path.name.removesuffix(".wacz")
-    beside = sorted(one for one in path.parent.iterdir() if one.name.startswith(stem) and one.suffix == ".tsr")
-    answers = [(one.name, one.read_bytes()[: MAX_BYTES + 1]) for one in beside if one.is_file()]
-    return _prove(path, trust, answers)
+    """What a file proves, with the time stamps beside it, `<id>.tsr` or `<id>-<16 hex>.tsr` as `pull` writes them."""
+    name = re.compile(re.escape(path.name.removesuffix(".wacz")) + r"(-[0-9a-f]{16})?\.tsr")
+    beside = sorted(one for one in path.parent.iterdir() if name.fullmatch(one.name) and one.is_file())
+    return _prove(path, trust, [(one.name, _start_of(one)) for one in beside])
+
+
+def _start_of(path: Path) -> bytes:
+    """Enough of a file to see that it is too long."""
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
 
 
 def prove_stored(store: Store, id_: str, path: Path, trust: Trust) -> Proof:
@@ -194,8 +201,31 @@ def _stamp(
         seen = StampSeen(where, token.time, token.authority, known=False)
     except TokenError as error:
         return None, _problem("timestamp-wrong", where, expected, str(error))
-    return seen, _problem("timestamp-unknown", where, "an authority that timestamp_ca names", seen.authority or "another")
+    return seen, _problem(
+        "timestamp-unknown", where, "an authority that timestamp_ca names", seen.authority or "another"
+    )
 
 
 def _problem(code: str, place: str, expected: str, found: str) -> Problem:
     return Problem(code, place, expected, found[:300], CODES[code].severity)
+
+
+# ------------------------------------------------------------------ adding
+def stamp_stored(store: Store, id_: str, settings: Settings, *, again: bool = False) -> Token | None:
+    """A time stamp over the signature of a stored bundle, kept beside it; None where it has one and not `again`.
+
+    Raises FixityError where the bundle or its signature is not as it should be, and what request_stamp raises.
+    """
+    if not BUNDLE_ID.fullmatch(id_):
+        raise NotFound("not the id of a bundle", where=id_, remedy="`tearsheet list` shows them")
+    manifest = store.read_manifest(id_)
+    if not again and any(stamps_of(store, id_)):
+        return None
+    with tempfile.TemporaryDirectory(prefix="tearsheet-") as folder:
+        signature = read_signature(store.fetch_bundle(id_, Path(folder)))
+    if signature is None or not signature.genuine:
+        what = "it is not signed" if signature is None else "its signature is not genuine"
+        raise FixityError(what, where=id_, remedy="A time stamp is over a signature: nothing was asked for")
+    token = request_stamp(signature.text, settings)
+    put_stamp(store, id_, read_manifest(manifest).sha256, token)
+    return token

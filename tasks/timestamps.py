@@ -90,7 +90,9 @@ def _ask(url: str, question: bytes, timeout_s: float) -> bytes:
         kind = TransientError if error.code >= 500 or error.code == 429 else PermanentError
         raise kind(f"the time-stamping server answers {error.code}", where=url, remedy=remedy) from None
     except (OSError, http.client.HTTPException) as error:
-        raise TransientError(f"no time stamp: {getattr(error, 'reason', None) or error}", where=url, remedy=remedy) from None
+        raise TransientError(
+            f"no time stamp: {getattr(error, 'reason', None) or error}", where=url, remedy=remedy
+        ) from None
 
 
 # ------------------------------------------------------------------ keeping
@@ -111,7 +113,9 @@ def stamp_bundle(store: Store, bundle: Bundle, settings: Settings) -> tuple[Prob
         return ()
     try:
         if not bundle.signature:
-            raise SettingsError("the bundle is not signed", where="timestamp_url", remedy="A time stamp is over a signature")
+            raise SettingsError(
+                "the bundle is not signed", where="timestamp_url", remedy="A time stamp is over a signature"
+            )
         put_stamp(store, bundle.id, bundle.sha256, request_stamp(bundle.signature, settings))
     except TearsheetError as error:
         return (Problem("timestamp-missing", bundle.id, settings.timestamp_url, str(error), "note"),)

@@ -1,7 +1,7 @@
 """What provenance.json says of the capture: request headers, addresses, certificates, clock.
 
-All of it is in the Capture record, so that the same capture gives the same bytes; a derived bundle takes it over from its
-parent, because a WARC does not hold all of it.
+All of it is in the Capture record, so that the same capture gives the same bytes; a derived bundle takes it over from
+its parent, because a WARC does not hold all of it.
 """
 
 import base64

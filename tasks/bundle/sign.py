@@ -1,4 +1,4 @@
-"""Signatures of bundles: the anonymous form of WACZ signing (wacz-auth 0.1.0), as ReplayWeb.page and ArchiveWeb.page use.
+"""Signatures of bundles: the anonymous form of WACZ signing (wacz-auth 0.1.0), as ReplayWeb.page checks it.
 
 What is signed is the text of `hash` in datapackage-digest.json, `sha256:…`: ECDSA over P-384 with SHA-256, the nonce
 by RFC 6979, so that the same bundle and key always give the same signature. It is written as r and s, 48 bytes each, in

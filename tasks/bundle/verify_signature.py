@@ -41,7 +41,7 @@ class Signature:
     authority: str = ""  # who gave that time stamp
 
 
-class _Wrong(Exception):  # noqa: N818 not an error of the program: a finding
+class _Wrong(Exception):
     """A finding that ends the check: code, what was expected, what was found."""
 
     def __init__(self, code: str, where: str, expected: object, found: object = "") -> None:
@@ -96,7 +96,9 @@ def _check_anonymous(signed: Mapping[str, str], findings: Findings) -> Signature
     der = _decoded(signed["publicKey"], "publicKey")
     key = _p384(der)
     if not _holds(key, encode_dss_signature(r, s), signed["hash"]):
-        raise _Wrong("signature-wrong", "signature", f"the signature of {signed['hash']} by the key beside it", "another")
+        raise _Wrong(
+            "signature-wrong", "signature", f"the signature of {signed['hash']} by the key beside it", "another"
+        )
     if findings.ours and (s > ORDER // 2 or spki(key) != der):
         findings.add("signature-form", PLACE, "the smaller s, the key in its shortest form", "another form")
     return Signature("anonymous", True, signed["signature"], fingerprint_of(spki(key)))

@@ -69,7 +69,8 @@ def _chain(wrapped: "ssl.SSLSocket", certificate: bytes) -> tuple[tuple[bytes, .
     for name, kind in (("get_verified_chain", "verified"), ("get_unverified_chain", "sent")):
         give = getattr(wrapped, name, None) or getattr(inner, name, None)
         try:
-            found = tuple(one if isinstance(one, bytes) else one.public_bytes(_DER) for one in give() or ())
+            given = give() if give else None
+            found = tuple(one if isinstance(one, bytes) else one.public_bytes(_DER) for one in given or ())
         except (TypeError, AttributeError, ValueError, OSError):
             continue
         if found and found[0] == certificate:

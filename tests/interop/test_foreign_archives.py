@@ -23,7 +23,7 @@ SIGNED = {  # the notes on their signatures: whose it is can be told, whether it
     "pywacz-valid-signed-1.wacz": {"signature-domain"},
 }
 BROKEN = {
-    # Made by the test authority of Let's Encrypt, "(STAGING)": the signature fits a certificate that vouches for nothing.
+    # The signature fits its certificate; but that is of Let's Encrypt's test authority, and vouches for nothing.
     "pywacz-invalid-signed-1.wacz": {"signature-certificate"},
     "pywacz-invalid-1.wacz": {"package-version", "member-missing", "layout-missing", "member-unlisted"},
     "warcio-bad-digest.warc": {"payload-digest"},
