@@ -1,4 +1,4 @@
-"""Time stamps: asked of a real authority, kept in the store, checked without it; a broken one never costs the bundle."""
+"""Time stamps: asked of a real authority, kept in the store, checked without it; a failure never costs the bundle."""
 
 import dataclasses
 import subprocess
@@ -77,7 +77,7 @@ def test_each_flipped_byte_of_an_answer_is_found_and_none_raises_another_error(d
         except TokenError:
             pass
         data[at] ^= 0x01
-    # What is left says the same, of the same authority: bytes that DER or CMS lets be, such as the name of an algorithm.
+    # What is left says the same of the same authority: bytes that no signature covers, such as the algorithm's name.
     assert all(same_time and same_name for _, same_time, same_name in missed)
     assert len(missed) < 40
 
