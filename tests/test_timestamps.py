@@ -1,12 +1,16 @@
 """Time stamps: asked of a real authority, kept in the store, checked without it; a failure never costs the bundle."""
 
 import dataclasses
+import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from flows.cli import app
 from tasks.bundle.tokens import TokenError, UnknownAuthority, new_question, read_token
 from tasks.errors import FixityError, FormatError, NotFound, SettingsError, TearsheetError, TransientError
 from tasks.proof import prove_file, prove_stored, stamp_stored, trust_of
@@ -165,6 +169,40 @@ def test_only_what_is_signed_and_there_can_be_stamped(tmp_path: Path, settings: 
     for wrong in ("20261123101500-0123456789abcdef", "nothing"):
         with pytest.raises(NotFound):
             stamp_stored(store, wrong, settings)
+
+
+def test_the_way_by_hand_in_format_md_works(tmp_path: Path, settings: Settings, desk: Authority) -> None:
+    text = (Path(__file__).parents[1] / "tasks" / "bundle" / "FORMAT.md").read_text()
+    (script,) = [block for block in re.findall(r"```sh\n(.*?)```", text, re.S) if "openssl ts" in block]
+    bundle = pack(tmp_path, signer=SIGNER)
+    (tmp_path / "a.tsr").write_bytes(request_stamp(bundle.signature, settings).data)
+    (tmp_path / "ca.pem").write_bytes(desk.ca.read_bytes())
+    command = ["sh", "-euc", f"B={bundle.path.name}\n{script}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert SIGNER.fingerprint.removeprefix("sha256:") in done.stdout
+    assert "Verified OK" in done.stdout
+    assert "Verification: OK" in done.stdout
+
+
+def test_the_command_stamps_and_verify_shows_it(
+    tmp_path: Path, settings: Settings, store: Store, desk: Authority
+) -> None:
+    bundle = pack(tmp_path, signer=SIGNER)
+    store.put_bundle(bundle)
+
+    def run(*arguments: str, status: int = 0) -> str:
+        done = CliRunner().invoke(app, [*arguments, "--store", settings.store])
+        assert done.exit_code == status, done.output + repr(done.exception)
+        return done.stdout
+
+    assert "stamped 20" in run("timestamp", bundle.id, "--timestamp", desk.url)
+    assert "has a time stamp" in run("timestamp", bundle.id, "--timestamp", desk.url)
+    assert "says CN=Test TSA" in run("verify", bundle.id, "--timestamp-ca", str(desk.ca))
+    assert "no proof" in run("verify", bundle.id)
+    row = json.loads(run("verify", bundle.id, "--timestamp-ca", str(desk.ca), "--json"))
+    assert [(one["authority"], one["known"]) for one in row["timestamps"]] == [("CN=Test TSA", True)]
+    run("timestamp", "20261123101500-0123456789abcdef", "--timestamp", desk.url, status=1)
 
 
 # ------------------------------------------------------------------ checking
