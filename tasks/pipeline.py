@@ -22,16 +22,20 @@ from urllib.parse import urlsplit
 from tasks import __version__
 from tasks.bundle.manifest import removed_chars
 from tasks.bundle.pack import pack_bundle
+from tasks.bundle.provenance import settings_digest
+from tasks.bundle.sign import Signer
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
 from tasks.capture.verdict import judge
 from tasks.clean import RuleSet, load_rules
 from tasks.errors import FixityError, TearsheetError, TransientError
+from tasks.keys import signer_of
 from tasks.reading import read_article
 from tasks.records import Article, Bundle, BundleRef, Capture, Metadata, PageText, Problem, Verdict
 from tasks.settings import Settings
 from tasks.store import Store, open_store
+from tasks.timestamps import stamp_bundle
 
 __all__ = [
     "Outcome",
@@ -67,18 +71,19 @@ class Tools:
     rules: RuleSet
     store: Store
     workspace: Path  # bundles stand here until the store has them
+    signer: Signer | None = None  # of new bundles; open_tools has it unless the settings say not to sign
 
 
 @contextlib.contextmanager
 def open_tools(settings: Settings, rule_dirs: Iterable[Path], *, resolver: Any = None) -> Iterator[Tools]:
     """The tools for one command or flow run; connections and temporary files are gone afterwards."""
-    rules = load_rules(tuple(rule_dirs))
+    rules, signer = load_rules(tuple(rule_dirs)), signer_of(settings)
     with (
         open_store(settings.store, settings) as store,
         Recorder(settings, resolver=resolver) as recorder,
         tempfile.TemporaryDirectory(prefix="tearsheet-") as workspace,
     ):
-        yield Tools(settings, recorder, rules, store, Path(workspace))
+        yield Tools(settings, recorder, rules, store, Path(workspace), signer)
 
 
 # ------------------------------------------------------------------ stages
@@ -123,18 +128,26 @@ def pack_stage(capture: Capture, reading: Reading, tools: Tools) -> Bundle:
         article=reading.article,
         metadata=reading.metadata,
         provenance=provenance_of(tools.settings, tools.rules),
+        signer=tools.signer,
     )
 
 
 def provenance_of(settings: Settings, rules: RuleSet) -> Mapping[str, Any]:
     """What decided the bundle besides the capture itself; nothing here may change from run to run."""
-    kept = ("max_body_bytes", "max_decoded_bytes", "max_header_bytes", "max_redirects", "thin_words", "contact")
+    kept = {key: getattr(settings, key) for key in _DECIDING}
     return {
         "software": f"tearsheet/{__version__}",
         "rules": rules.digest,
         "model": rules.scorer.digest,
-        "settings": {key: getattr(settings, key) for key in kept},
+        "settings": kept,
+        "settings_digest": settings_digest(kept),
     }
+
+
+_DECIDING = (  # every setting that can make a bundle of the same answers another one
+    *("max_body_bytes", "max_decoded_bytes", "max_header_bytes", "max_redirects", "thin_words"),
+    *("idle_timeout_s", "total_timeout_s", "contact", "user_agent", "accept_language"),
+)
 
 
 def verify_stage(bundle: Bundle) -> tuple[Problem, ...]:
@@ -147,6 +160,11 @@ def store_stage(bundle: Bundle, tools: Tools) -> BundleRef:
     ref = tools.store.put_bundle(bundle)
     bundle.path.unlink(missing_ok=True)
     return ref
+
+
+def timestamp_stage(bundle: Bundle, tools: Tools) -> tuple[Problem, ...]:
+    """A time stamp over the stored bundle's signature, where the settings name a server; a note where it fails."""
+    return stamp_bundle(tools.store, bundle, tools.settings)
 
 
 # ------------------------------------------------------------------ one page
@@ -231,6 +249,8 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None) -> Outcome:
             if not is_sound(problems):
                 return _outcome(url, capture, reading, problems, started, error=_unsound(bundle))
             ref = run(store_stage, bundle, tools)
+            if tools.settings.timestamp_url:
+                problems += run(timestamp_stage, bundle, tools)
             return _outcome(url, capture, reading, problems, started, ref=ref)
     except TearsheetError as error:
         shown = re.sub(r"//[^/@]*@", "//…@", url)  # a refused URL may hold a password, and outcomes go into logs
@@ -289,7 +309,7 @@ class _Orderly:
                 host = self.hosts[host_of(args[0])]
             with host:
                 return self.run(stage, *args)
-        if stage is store_stage:
+        if stage in (store_stage, timestamp_stage):
             return self.run(stage, *args)
         with self.tree:
             return self.run(stage, *args)

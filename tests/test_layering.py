@@ -37,6 +37,9 @@ COMPOSED = (
     "tasks.importing",
     "tasks.exporting",
     "tasks.workers",
+    "tasks.keys",
+    "tasks.proof",
+    "tasks.timestamps",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))
 AMONG_THEMSELVES = (BASE, COMPOSED)

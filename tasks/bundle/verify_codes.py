@@ -66,7 +66,23 @@ CODES: dict[str, Code] = {
     "member-hash": Code("a member's hash is not the one listed"),
     "member-bytes": Code("a member's size is not the one listed"),
     "digest-unknown": Code("a digest of an unknown algorithm or form", "unverifiable"),
-    "signature-unverified": Code("a signature; this version cannot check it", "unverifiable", "unverifiable"),
+    # ---- signature
+    "signature-broken": Code("signedData is not what WACZ signing (wacz-auth) describes"),
+    "signature-wrong": Code("the signature is not that of this package by the key or certificate it brings"),
+    "signature-certificate": Code(
+        "no authority known here issued the signature's certificate for that domain and time"
+    ),
+    "signature-form": Code("signedData has properties too many or too few, or is not in its one form", "note"),
+    "signature-unverified": Code("a signature by a kind of key that this version cannot check", "unverifiable"),
+    "signature-domain": Code("a domain's genuine signature; who gave its time stamp is not known here", "note"),
+    "signature-required": Code("a signature by a known key was asked for, and there is none"),
+    "timestamp-missing": Code(
+        "a time stamp was wanted and could not be had; `tearsheet timestamp` adds it", "note", "note"
+    ),
+    "timestamp-unknown": Code(
+        "a time stamp by an authority that timestamp_ca does not name: no proof here", "note", "note"
+    ),
+    "timestamp-wrong": Code("the time stamp is broken, over something else, or does not fit the time of signing"),
     # ---- WARC records
     "warc-empty": Code("a WARC without a record"),
     "gzip-broken": Code("a gzip member cannot be decompressed, or is cut off"),

@@ -14,6 +14,7 @@ from tasks.bundle.verify_captured import check_captured
 from tasks.bundle.verify_codes import Findings
 from tasks.bundle.verify_digest import matches, parse_digest
 from tasks.bundle.verify_package import PACKAGE, read_json
+from tasks.bundle.verify_provenance import check_provenance
 from tasks.bundle.verify_warc import Record
 from tasks.bundle.verify_zip import Zip, member_lines, read_small
 from tasks.errors import FormatError
@@ -65,6 +66,7 @@ def check_derived(
         _check_origin(provenance, metadata, kept, findings)
         _check_lineage(provenance, metadata, findings)
         check_captured(provenance, kept, findings)
+        check_provenance(provenance, list(kept.responses.values()), kept.notes, findings)
     _check_notes(kept, findings)
 
 
