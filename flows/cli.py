@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
+from flows import cli_retention
 from flows.cli_common import At, Config, Force, Json, Store, Target, at_moment, day, warn
 from flows.cli_rules import rules_app
 from tasks import __version__
@@ -446,6 +447,9 @@ def demo(
         print(f"  {concept:14} {chars:6,}")
     print(f"\nverified copy: {shown.pulled.folder}")
     print("\n".join(f"  {path.relative_to(shown.pulled.folder)}" for path in shown.pulled.files))
+
+
+cli_retention.add_commands(app)
 
 
 def main() -> NoReturn:
