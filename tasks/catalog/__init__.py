@@ -18,6 +18,7 @@ from tasks.catalog.entries import (
     shown,
     stop_at,
 )
+from tasks.catalog.history import Version, numbered
 from tasks.catalog.identity import Page, identity
 from tasks.catalog.listing import Filters
 from tasks.catalog.local import Catalog, Info, locate, open_catalog
@@ -36,6 +37,7 @@ __all__ = [
     "Page",
     "Query",
     "Snippet",
+    "Version",
     "entries",
     "families",
     "find",
@@ -43,6 +45,7 @@ __all__ = [
     "is_id",
     "locate",
     "newest",
+    "numbered",
     "open_catalog",
     "parse_at",
     "parse_query",

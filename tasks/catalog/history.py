@@ -7,11 +7,14 @@ led nowhere else since. A URL such as /latest that leads to another article each
 
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from tasks.catalog.entries import Entry
+from tasks.catalog.entries import Entry, families, shown
 from tasks.catalog.tables import entries_where
 
-__all__ = ["answering", "history"]
+__all__ = ["Version", "answering", "history", "newest_good", "numbered"]
 
 _ROUNDS = 8  # moves of an article from one URL to another that are followed
 
@@ -81,3 +84,57 @@ def _parts(values: Iterable[int] | Iterable[str]) -> list[list[int | str]]:
 
 def _marks(part: list[int | str]) -> str:
     return ", ".join("?" * len(part))
+
+
+# ------------------------------------------------------------------ what each is
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One bundle in the history of its article."""
+
+    number: int  # from 1, the oldest
+    entry: Entry
+    kind: str  # version, derived (a version cleaned anew), bad (its verdict), tombstone
+    newest: bool  # this one answers for the article
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields of `versions --json`."""
+        entry = self.entry
+        return {
+            "number": self.number,
+            "id": entry.id,
+            "kind": self.kind,
+            "newest": self.newest,
+            "captured_at": entry.captured_at,
+            "verdict": entry.verdict.value,
+            "reasons": list(entry.reasons),
+            "title": entry.title,
+            "words": entry.words,
+            "observed": entry.observed,
+            "seen_at": entry.seen_at or None,
+            "parent": entry.parent or None,
+            "tombstone": entry.tombstone or None,
+            "urls": [{"url": page.url, "why": list(page.why)} for page in entry.urls],
+        }
+
+
+def numbered(found: Iterable[Entry]) -> tuple[Version, ...]:
+    """The bundles of one article, oldest first, with what each is."""
+    entries = tuple(found)
+    best = newest_good(entries)
+    return tuple(Version(at, entry, _kind(entry), entry is best) for at, entry in enumerate(entries, 1))
+
+
+def newest_good(found: Iterable[Entry], at: datetime | None = None) -> Entry | None:
+    """The bundle that answers for an article: of its newest good capture, not after `at`, the one that is shown."""
+    stamp = f"{at:%Y%m%d%H%M%S}" if at else "9"
+    standing = (shown(family) for family in families(found))
+    fitting = [entry for entry in standing if entry.good and entry.id[:14] <= stamp]
+    return max(fitting, key=lambda entry: entry.capture, default=None)
+
+
+def _kind(entry: Entry) -> str:
+    if entry.tombstone:
+        return "tombstone"
+    if not entry.verdict.good:
+        return "bad"
+    return "derived" if entry.parent else "version"

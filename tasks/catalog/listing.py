@@ -47,7 +47,9 @@ def listed(db: sqlite3.Connection, filters: Filters) -> Iterator[Entry]:
             return
         where, values = f"{where} AND id >= ?", (*values, first)
     last = ""
-    while batch := list(islice(entries_where(db, f"{where} AND id > ?", (*values, last), f"ORDER BY id LIMIT {_BATCH}"), _BATCH)):
+    while batch := list(
+        islice(entries_where(db, f"{where} AND id > ?", (*values, last), f"ORDER BY id LIMIT {_BATCH}"), _BATCH)
+    ):
         yield from batch
         last = batch[-1].id
 
@@ -71,5 +73,10 @@ def _condition(filters: Filters) -> tuple[str, tuple[Any, ...]]:
         parts.append(("verdict = ?", (filters.verdict,)))
     if filters.language:
         language = filters.language.lower()
-        parts.append(("(language = ? OR substr(language, 1, ?) IN (?, ?))", (language, len(language) + 1, f"{language}-", f"{language}_")))
+        parts.append(
+            (
+                "(language = ? OR substr(language, 1, ?) IN (?, ?))",
+                (language, len(language) + 1, f"{language}-", f"{language}_"),
+            )
+        )
     return " AND ".join(sql for sql, _ in parts), tuple(value for _, some in parts for value in some)

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import TypeVar
 
 from tasks.catalog.cache import Cache, open_cache, temporary_cache
-from tasks.catalog.entries import Entry, chosen, families, is_id, read_record, shown
-from tasks.catalog.history import answering, history
+from tasks.catalog.entries import Entry, chosen, is_id, read_record
+from tasks.catalog.history import answering, history, newest_good
 from tasks.catalog.identity import identity
 from tasks.catalog.listing import Filters, listed
 from tasks.catalog.query import Query
@@ -128,11 +128,8 @@ class Catalog:
     # -------------------------------------------------------------- one article
     def latest(self, urls: Iterable[str], at: datetime | None = None) -> Entry | None:
         """The newest good version, not after `at`, of the article that any of these URLs names; as last cleaned."""
-        stamp = f"{at:%Y%m%d%H%M%S}" if at else "9"
-        found = self._sound(lambda: history(self.cache.db, map(identity, urls)))
-        standing = (shown(family) for family in families(found))
-        fitting = [entry for entry in standing if entry.good and entry.id[:14] <= stamp]
-        return max(fitting, key=lambda entry: entry.capture, default=None)
+        keys = [identity(url) for url in urls]
+        return newest_good(self._sound(lambda: history(self.cache.db, keys)), at)
 
     def versions(self, url: str) -> tuple[Entry, ...]:
         """All bundles of the article that `url` names, oldest first: good, bad, derived, and tombstones."""

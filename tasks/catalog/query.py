@@ -1,10 +1,10 @@
 """The language of `search`, read into words; nothing that a user writes becomes FTS5's own syntax.
 
-    ferry harbour        both words            "last ferry"     one after the other
-    ferr*                words that begin so   -bus -"new bus"  not these
-    title:ferry          in the title          author:Byron     by whom; author:"Ada Byron"
-    site:courier.example with its sub-domains  section:sport    lang:en   with its regions
-    since:2026-03-01     captured that day or later             until:2026-03-31
+ferry harbour        both words            "last ferry"     one after the other
+ferr*                words that begin so   -bus -"new bus"  not these
+title:ferry          in the title          author:Byron     by whom; author:"Ada Byron"
+site:courier.example with its sub-domains  section:sport    lang:en   with its regions
+since:2026-03-01     captured that day or later             until:2026-03-31
 """
 
 import re
@@ -113,7 +113,9 @@ def _phrases(value: str, begins: bool) -> list[Phrase]:
     own = tuple(word for word, _ in pieces)
     found = [Phrase(own, begins or pieces[-1][1])]
     if len(own) == 1 and not pieces[0][1]:
-        found += [Phrase((other,), begins) for other in spellings(value) if other and other != own[0] and other.isalnum()]
+        found += [
+            Phrase((other,), begins) for other in spellings(value) if other and other != own[0] and other.isalnum()
+        ]
     return found
 
 

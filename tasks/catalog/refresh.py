@@ -37,7 +37,7 @@ RESUME_S = 86400  # an older rebuild that was broken off is begun again
 _BATCH = 500  # bundles or events of one commit
 _READERS = 8
 _TOLD_EVERY = 5000
-_KINDS = ("late", "observation", "tombstone")
+_KINDS = ("late", "observation")
 R = TypeVar("R")
 
 
@@ -57,6 +57,7 @@ def refresh(cache: Cache, store: Store, heard: Heard, *, today: date | None = No
     if not last:
         return rebuild(cache, store, heard, today=today)
     days = list(_days(min(date.fromisoformat(last), today) - MARGIN, today + timedelta(days=1)))
+    _read_tombstones(cache, store, heard, today=today)
     _read_events(cache, store, _event_keys(store, days), heard, today=today)
     with cache.writing() as db:
         old = (today - timedelta(days=PENDING_DAYS)).isoformat()
@@ -74,6 +75,7 @@ def rebuild(cache: Cache, store: Store, heard: Heard, *, today: date | None = No
     """Read the whole store; how many bundles were read now. Goes on where one was broken off. The lock is held."""
     today = today or datetime.now(UTC).date()
     _begin(cache, today)
+    _read_tombstones(cache, store, heard, today=today)
     _read_events(cache, store, _all_event_keys(store, today), heard, today=today)
     cursor = meta(cache.db, "cursor")
     if cursor:
@@ -92,7 +94,7 @@ def _begin(cache: Cache, today: date) -> None:
     with cache.writing() as db:
         if meta(db, "begun") and time.time() - float(meta(db, "begun_at")) < RESUME_S:
             return
-        for table in ("observation", "tombstone", "pending", "late", "broken"):
+        for table in ("observation", "pending", "late", "broken"):
             db.execute(f"DELETE FROM {table}")  # noqa: S608 names of ours
         put_meta(db, "epoch", str(int(meta(db, "epoch")) + 1))
         put_meta(db, "begun", today.isoformat())
@@ -131,9 +133,7 @@ def _is_known(cache: Cache, id_: str) -> bool:
     return bool(cache.db.execute("SELECT 1 FROM bundle WHERE id = ?", (id_,)).fetchone())
 
 
-def _read_bundles(
-    cache: Cache, store: Store, ids: Iterable[str], heard: Heard, *, keep_place: bool = False
-) -> int:
+def _read_bundles(cache: Cache, store: Store, ids: Iterable[str], heard: Heard, *, keep_place: bool = False) -> int:
     """Read manifests and put them in, batch by batch; how many. `keep_place`: a later rebuild goes on behind them."""
     epoch, count = int(meta(cache.db, "epoch")), 0
     found = _at_once(ids, store.read_manifest)
@@ -211,31 +211,55 @@ def _read_events(cache: Cache, store: Store, names: Iterable[str], heard: Heard,
 
 
 def _is_read(cache: Cache, key: str) -> bool:
-    query = (
-        "SELECT 1 FROM observation WHERE key = :key UNION ALL SELECT 1 FROM late WHERE key = :key"
-        " UNION ALL SELECT 1 FROM tombstone WHERE key = :key"
-    )
+    query = "SELECT 1 FROM observation WHERE key = :key UNION ALL SELECT 1 FROM late WHERE key = :key"
     return bool(cache.db.execute(query, {"key": key}).fetchone())
 
 
 def _put_event(cache: Cache, key: str, event: Event, today: date) -> None:
     """Note one event."""
     db, at = cache.db, f"{event.at:%Y-%m-%dT%H:%M:%SZ}"
-    told = {name: str(event.detail.get(name) or "") for name in ("url", "verdict", "reason")}
+    told = {name: str(event.detail.get(name) or "") for name in ("url", "verdict")}
     if not event.bundle:  # nothing that the catalog could say of any bundle
         return
     if event.kind == "late":
         db.execute("INSERT OR IGNORE INTO late VALUES (?)", (key,))
         if not _is_known(cache, event.bundle):
             db.execute("INSERT OR IGNORE INTO pending VALUES (?, ?)", (event.bundle, today.isoformat()))
-    elif event.kind == "observation":
+    else:
         values = (key, event.bundle, at, told["url"], told["verdict"])
         db.execute("INSERT OR IGNORE INTO observation VALUES (?, ?, ?, ?, ?)", values)
+
+
+# ------------------------------------------------------------------ tombstones
+def _read_tombstones(cache: Cache, store: Store, heard: Heard, *, today: date) -> None:
+    """Bury what was taken down since, and forget what was buried and is lifted: its manifest is read if it comes back."""
+    now = store.tombstones.ids()
+    before = {row[0] for row in cache.db.execute("SELECT bundle FROM tombstone")}
+    for id_, event in _at_once(sorted(now - before), store.tombstones.find):
+        with cache.writing():
+            _bury(cache, id_, event if isinstance(event, Event) else None)
+        if isinstance(event, FormatError):
+            heard.broken(event)
+    for id_ in sorted(before - now):
+        with cache.writing() as db:
+            db.execute("DELETE FROM tombstone WHERE bundle = ?", (id_,))
+            db.execute("INSERT OR REPLACE INTO pending VALUES (?, ?)", (id_, today.isoformat()))
+            for (number,) in db.execute("SELECT number FROM bundle WHERE id = ?", (id_,)).fetchall():
+                forget(db, number)
+    if now - before:
+        with cache.writing() as db:  # FTS5 marks words as deleted; now they go
+            db.execute("INSERT INTO word(word) VALUES ('optimize')")
+
+
+def _bury(cache: Cache, id_: str, event: Event | None) -> None:
+    """Take the text of a bundle out; `event` is None where its tombstone is damaged."""
+    at = f"{event.at:%Y-%m-%dT%H:%M:%SZ}" if event else ""
+    reason = str(event.detail.get("reason") or "") if event else "its tombstone is damaged"
+    cache.db.execute("INSERT OR REPLACE INTO tombstone VALUES (?, ?, ?)", (id_, at, reason))
+    if _is_known(cache, id_):
+        bury(cache.db, id_, at, reason)
     else:
-        db.execute("INSERT OR REPLACE INTO tombstone VALUES (?, ?, ?, ?)", (event.bundle, at, told["reason"], key))
-        bury(db, event.bundle, at, told["reason"])
-        if not _is_known(cache, event.bundle):
-            _put_grave(cache, event.bundle, told["url"])
+        _put_grave(cache, id_, str(event.detail.get("url") or "") if event else "")
 
 
 def _put_grave(cache: Cache, id_: str, url: str) -> None:

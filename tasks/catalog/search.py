@@ -65,7 +65,9 @@ def _rows(db: sqlite3.Connection, query: Query, size: int, offset: int) -> list[
         condition, values = " AND b.id >= ?", [f"{query.since:%Y%m%d}"]
     if query.until:
         condition, values = condition + " AND b.id < ?", [*values, until_stamp(query.until)]
-    join = f" JOIN bundle b ON b.number = word.rowid WHERE word MATCH ?{condition}" if condition else " WHERE word MATCH ?"
+    join = (
+        f" JOIN bundle b ON b.number = word.rowid WHERE word MATCH ?{condition}" if condition else " WHERE word MATCH ?"
+    )
     ranked = (
         f"SELECT word.rowid AS number, -bm25(word, {_WEIGHTS}) AS score FROM word{join}"  # noqa: S608
         " ORDER BY score DESC, number LIMIT ? OFFSET ?"

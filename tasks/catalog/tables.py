@@ -59,7 +59,7 @@ CREATE TABLE observation(
     key TEXT PRIMARY KEY, bundle TEXT NOT NULL, at TEXT NOT NULL, url TEXT NOT NULL, verdict TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX observation_bundle ON observation(bundle, at);
-CREATE TABLE tombstone(bundle TEXT PRIMARY KEY, at TEXT NOT NULL, reason TEXT NOT NULL, key TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE tombstone(bundle TEXT PRIMARY KEY, at TEXT NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE late(key TEXT PRIMARY KEY) WITHOUT ROWID;                          -- events that need no second reading
 CREATE TABLE pending(bundle TEXT PRIMARY KEY, day TEXT NOT NULL) WITHOUT ROWID; -- announced, no manifest yet
 CREATE TABLE broken(name TEXT PRIMARY KEY, what TEXT NOT NULL) WITHOUT ROWID;   -- manifests and events not readable
@@ -110,8 +110,7 @@ def put_record(db: sqlite3.Connection, record: Record, manifest: bytes, *, epoch
 
 _INSERT_WORDS = "INSERT INTO word(rowid, title, text, author, section, site, language) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _DELETE_WORDS = (
-    "INSERT INTO word(word, rowid, title, text, author, section, site, language)"
-    " VALUES ('delete', ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO word(word, rowid, title, text, author, section, site, language) VALUES ('delete', ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -202,10 +201,9 @@ def bury(db: sqlite3.Connection, bundle: str, at: str, reason: str) -> None:
         return
     entry = entry_of(row[1])
     _take_words(db, row[0], entry)
+    db.execute("DELETE FROM observation WHERE bundle = ?", (bundle,))
     gone = _buried(entry, at, reason)
-    db.execute(
-        "UPDATE bundle SET entry = ?, section = '', authors = '' WHERE number = ?", (_as_json(gone), row[0])
-    )
+    db.execute("UPDATE bundle SET entry = ?, section = '', authors = '' WHERE number = ?", (_as_json(gone), row[0]))
     _choose_shown(db, entry.capture)
 
 
@@ -233,11 +231,13 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-def entries_where(db: sqlite3.Connection, where: str, values: Iterable[Any] = (), tail: str = "ORDER BY id") -> Iterator[Entry]:
+def entries_where(
+    db: sqlite3.Connection, where: str, values: Iterable[Any] = (), tail: str = "ORDER BY id"
+) -> Iterator[Entry]:
     """Entries, with their observations, whose row fits."""
     query = (
         "SELECT entry, (SELECT count(*) FROM observation o WHERE o.bundle = b.id),"
-        f" (SELECT max(at) FROM observation o WHERE o.bundle = b.id) FROM bundle b WHERE {where} {tail}"  # noqa: S608
+        f" (SELECT max(at) FROM observation o WHERE o.bundle = b.id) FROM bundle b WHERE {where} {tail}"
     )
     return (entry_of(*row) for row in db.execute(query, tuple(values)))
 
