@@ -15,10 +15,21 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from flows import cli_lake, cli_retention
-from flows.cli_common import At, Config, Force, Json, RequireSignature, Store, Target, Trusted, at_moment, day, warn
-from flows.cli_exchange import add_commands as add_exchange
-from flows.cli_key import add_commands as add_key_commands
+from flows import cli_catalog, cli_exchange, cli_key, cli_lake, cli_retention
+from flows.cli_common import (
+    At,
+    Config,
+    Force,
+    Json,
+    RequireSignature,
+    Store,
+    Target,
+    Trusted,
+    at_moment,
+    day,
+    heard,
+    warn,
+)
 from flows.cli_key import made_key_lines
 from flows.cli_rules import rules_app
 from tasks import __version__
@@ -37,11 +48,9 @@ watch_app = typer.Typer(
 )
 app.add_typer(watch_app, name="watch")
 app.add_typer(rules_app, name="rules")
-catalog_app = typer.Typer(help="The catalog as files.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(catalog_app, name="catalog")
-cli_lake.add_commands(catalog_app)
-add_exchange(app)
-add_key_commands(app)
+for area in (cli_catalog, cli_retention, cli_exchange, cli_key):
+    area.add_commands(app)
+cli_lake.add_commands(cli_catalog.catalog_app)
 
 
 def _version(wanted: bool) -> None:
@@ -153,48 +162,23 @@ def pull(
     config: Config = None,
 ) -> None:
     """Get a verified copy: WACZ, WARC, article files and time stamps."""
+    from tasks.catalog import locate
     from tasks.present import print_json
     from tasks.proof import trust_of
     from tasks.retrieve import pull as pull_bundle
     from tasks.store import open_store
 
-    settings = load_settings(config, store=store)
+    settings, moment = load_settings(config, store=store), at_moment(at)
     with open_store(settings.store, settings) as opened:
         trust = trust_of(settings, trusted=trusted or (), required=require_signature)
-        pulled = pull_bundle(opened, target, out, at=at_moment(at), force=force, broken=warn, trust=trust)
+        id_ = locate(opened, settings, target, moment, heard=heard())
+        pulled = pull_bundle(opened, id_, out, force=force, trust=trust)
     if json:
         files = [str(path) for path in pulled.files]
         print_json({"id": pulled.id, "folder": str(pulled.folder), "files": files, "verified": True})
     else:
         print(f"{pulled.id}  verified, {len(pulled.files)} files in {pulled.folder}")
         print("\n".join(f"  {path.relative_to(pulled.folder)}" for path in pulled.files))
-
-
-@app.command("list", epilog="Example: tearsheet list --store s3://bucket/prefix --json")
-def list_(
-    every: Annotated[bool, typer.Option("--all", help="Also bundles that a newer cleaning stands in for.")] = False,
-    store: Store = None,
-    json: Json = False,
-    config: Config = None,
-) -> None:
-    """List what the store holds, oldest first: of each capture the bundle that is shown."""
-    from dataclasses import asdict
-
-    from tasks.catalog import entries, families, shown
-    from tasks.present import Talk, entry_line, print_json
-    from tasks.store import open_store
-
-    settings = load_settings(config, store=store)
-    count, broken = 0, list[TearsheetError]()
-    with open_store(settings.store, settings) as opened:
-        found = entries(opened, broken=broken.append)
-        found = found if every else map(shown, families(found))
-        for count, entry in enumerate(found, 1):  # noqa: B007 counted for the last line
-            print_json(asdict(entry)) if json else print(entry_line(entry))
-    for error in broken:
-        warn(error)
-    Talk().say(f"{count:,} bundle{'s' if count != 1 else ''} in {settings.store}")
-    raise typer.Exit(1 if broken else 0)
 
 
 @app.command(epilog="Example: tearsheet show https://example.org/story --removed")
@@ -209,14 +193,14 @@ def show(
     config: Config = None,
 ) -> None:
     """Show a stored article, clean, in the terminal."""
-    from tasks.catalog import find
+    from tasks.catalog import locate
     from tasks.retrieve import fetched, read_shown
     from tasks.store import open_store
 
-    settings = load_settings(config, store=store)
+    settings, moment = load_settings(config, store=store), at_moment(at)
     with (
         open_store(settings.store, settings) as opened,
-        fetched(opened, find(opened, target, at_moment(at), broken=warn)) as path,
+        fetched(opened, locate(opened, settings, target, moment, heard=heard())) as path,
     ):
         shown = read_shown(path)
     _print_shown(shown, removed=removed, json=json)
@@ -480,9 +464,6 @@ def demo(
         print(f"  {concept:14} {chars:6,}")
     print(f"\nverified copy: {shown.pulled.folder}")
     print("\n".join(f"  {path.relative_to(shown.pulled.folder)}" for path in shown.pulled.files))
-
-
-cli_retention.add_commands(app)
 
 
 def main() -> NoReturn:

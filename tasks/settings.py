@@ -24,6 +24,7 @@ class Settings:
     """Every setting; meaning, unit and default of each stand in config/settings.toml."""
 
     store: str
+    cache: str
     s3_endpoint: str
     s3_region: str
     s3_addressing: str
