@@ -42,6 +42,8 @@ class Settings:
     max_decoded_bytes: int
     max_redirects: int
     thin_words: int
+    thinner_share: float
+    thinner_from_words: int
     workers: int
     per_host: int
     attempts: int
@@ -59,7 +61,8 @@ _PREFIX = "TEARSHEET_"
 _CONFIG = "TEARSHEET_CONFIG"  # the folder; every other variable with the prefix is a setting
 _FOR_TESTS = "TEARSHEET_TEST_"
 _CHOICES = {"s3_addressing": ("path", "virtual"), "robots": ("obey", "report", "ignore")}
-_MAY_BE_ZERO = ("max_redirects", "thin_words", "retry_wait_s")  # every other number is above zero
+# Every other number is above zero.
+_MAY_BE_ZERO = ("max_redirects", "thin_words", "thinner_share", "thinner_from_words", "retry_wait_s")
 _IN_HEADERS = ("user_agent", "contact", "accept_language")
 _PAIR = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 _URL = re.compile(r"https?://[^\s/]+/?\S*")
@@ -178,6 +181,8 @@ def _check_range(key: str, value: Any, where: str) -> None:
         wrong = "Write a URL such as http://127.0.0.1:8333"
     elif key in _IN_HEADERS and not (value.isascii() and value.isprintable()):
         wrong = "Header values are printable ASCII"
+    elif key == "thinner_share" and not 0 <= value <= 1:
+        wrong = "Give a share from 0 to 1"
     elif key == "allow" and not all(map(_is_pair, value)):
         wrong = "Write exact host:port pairs"
     elif key == "ports" and not all(0 < port < 65536 for port in value):

@@ -30,6 +30,9 @@ COMPOSED = (
     "tasks.present",
     "tasks.diff",
     "tasks.lineage",
+    "tasks.normalising",
+    "tasks.observing",
+    "tasks.versioning",
     "tasks.recleaning",
     "tasks.workers",
 )
