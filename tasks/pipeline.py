@@ -183,6 +183,13 @@ class Outcome:
         """Whether the page is stored with a good verdict."""
         return self.ref is not None and self.verdict is not None and self.verdict.good
 
+    @property
+    def kind(self) -> str:
+        """One word: the verdict, unchanged, or failed."""
+        if self.error or not self.verdict:
+            return "failed"
+        return "unchanged" if self.observation else self.verdict.kind.value
+
     def as_json(self) -> dict[str, Any]:
         """The fields of `archive --json`; `requisites` is null until something fills it."""
         ref, verdict, error = self.ref, self.verdict, self.error

@@ -116,8 +116,9 @@ class WarcFile:
             headers.append(("WARC-Warcinfo-ID", self._info))
         headers += [*fields, ("WARC-Block-Digest", block.digest), ("Content-Length", str(block.size))]
         member = GzipMember(self._out, stored=block.stored)
+        written_as = "response" if kind == "revisit" else kind  # of a revisit warcio writes only a block it parsed
         record = ArcWarcRecord(
-            "warc", kind, StatusAndHeaders("", headers, VERSION), block.stream, None, None, block.size
+            "warc", written_as, StatusAndHeaders("", headers, VERSION), block.stream, None, None, block.size
         )
         _ExactWriter(member, gzip=False, warc_version=VERSION).write_record(record)
         member.close()
