@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from flows.cli_common import At, Config, Force, Json, Store, Target, at_moment, day, warn
+from flows import cli_catalog, cli_retention
+from flows.cli_common import At, Config, Force, Json, Store, Target, at_moment, day, heard, warn
 from flows.cli_rules import rules_app
 from tasks import __version__
 from tasks.errors import PermanentError, RuleError, SettingsError, TearsheetError, UrlRefused
@@ -143,46 +144,21 @@ def pull(
     config: Config = None,
 ) -> None:
     """Get a verified copy: WACZ, WARC and article files."""
+    from tasks.catalog import locate
     from tasks.present import print_json
     from tasks.retrieve import pull as pull_bundle
     from tasks.store import open_store
 
-    settings = load_settings(config, store=store)
+    settings, moment = load_settings(config, store=store), at_moment(at)
     with open_store(settings.store, settings) as opened:
-        pulled = pull_bundle(opened, target, out, at=at_moment(at), force=force, broken=warn)
+        id_ = locate(opened, settings, target, moment, heard=heard())
+        pulled = pull_bundle(opened, id_, out, force=force)
     if json:
         files = [str(path) for path in pulled.files]
         print_json({"id": pulled.id, "folder": str(pulled.folder), "files": files, "verified": True})
     else:
         print(f"{pulled.id}  verified, {len(pulled.files)} files in {pulled.folder}")
         print("\n".join(f"  {path.relative_to(pulled.folder)}" for path in pulled.files))
-
-
-@app.command("list", epilog="Example: tearsheet list --store s3://bucket/prefix --json")
-def list_(
-    every: Annotated[bool, typer.Option("--all", help="Also bundles that a newer cleaning stands in for.")] = False,
-    store: Store = None,
-    json: Json = False,
-    config: Config = None,
-) -> None:
-    """List what the store holds, oldest first: of each capture the bundle that is shown."""
-    from dataclasses import asdict
-
-    from tasks.catalog import entries, families, shown
-    from tasks.present import Talk, entry_line, print_json
-    from tasks.store import open_store
-
-    settings = load_settings(config, store=store)
-    count, broken = 0, list[TearsheetError]()
-    with open_store(settings.store, settings) as opened:
-        found = entries(opened, broken=broken.append)
-        found = found if every else map(shown, families(found))
-        for count, entry in enumerate(found, 1):  # noqa: B007 counted for the last line
-            print_json(asdict(entry)) if json else print(entry_line(entry))
-    for error in broken:
-        warn(error)
-    Talk().say(f"{count:,} bundle{'s' if count != 1 else ''} in {settings.store}")
-    raise typer.Exit(1 if broken else 0)
 
 
 @app.command(epilog="Example: tearsheet show https://example.org/story --removed")
@@ -197,14 +173,14 @@ def show(
     config: Config = None,
 ) -> None:
     """Show a stored article, clean, in the terminal."""
-    from tasks.catalog import find
+    from tasks.catalog import locate
     from tasks.retrieve import fetched, read_shown
     from tasks.store import open_store
 
-    settings = load_settings(config, store=store)
+    settings, moment = load_settings(config, store=store), at_moment(at)
     with (
         open_store(settings.store, settings) as opened,
-        fetched(opened, find(opened, target, at_moment(at), broken=warn)) as path,
+        fetched(opened, locate(opened, settings, target, moment, heard=heard())) as path,
     ):
         shown = read_shown(path)
     _print_shown(shown, removed=removed, json=json)
@@ -454,6 +430,10 @@ def demo(
         print(f"  {concept:14} {chars:6,}")
     print(f"\nverified copy: {shown.pulled.folder}")
     print("\n".join(f"  {path.relative_to(shown.pulled.folder)}" for path in shown.pulled.files))
+
+
+cli_catalog.add_commands(app)
+cli_retention.add_commands(app)
 
 
 def main() -> NoReturn:

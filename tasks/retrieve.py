@@ -5,13 +5,12 @@ import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from tasks.bundle.read import extract_bundle, member_names, read_member
 from tasks.bundle.verify import is_sound, verify_file
-from tasks.catalog import Broken, find, is_id, stop_at
+from tasks.catalog import is_id
 from tasks.errors import FixityError, NotFound
 from tasks.lineage import lineage_problems
 from tasks.records import Problem
@@ -47,14 +46,11 @@ def fetched(store: Store, id_: str) -> Iterator[Path]:
         yield store.fetch_bundle(id_, Path(folder))
 
 
-def pull(
-    store: Store, target: str, dest: Path, *, at: datetime | None = None, force: bool = False, broken: Broken = stop_at
-) -> Pulled:
-    """The bundle that `target` (an id or a URL) means, verified with its manifest, below `dest`/<id>/.
+def pull(store: Store, id_: str, dest: Path, *, force: bool = False) -> Pulled:
+    """A bundle, verified with its manifest, below `dest`/<id>/.
 
     Raises NotFound, FixityError with the first problems, or WouldOverwrite without `force`.
     """
-    id_ = find(store, target, at, broken=broken)
     with fetched(store, id_) as path:
         problems = check_sound(verify_stored(store, id_, path), where=f"{store.location} {id_}")
         folder = dest / id_

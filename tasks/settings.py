@@ -24,11 +24,14 @@ class Settings:
     """Every setting; meaning, unit and default of each stand in config/settings.toml."""
 
     store: str
+    cache: str
     s3_endpoint: str
     s3_region: str
     s3_addressing: str
     store_timeout_s: float
     store_total_s: float
+    object_lock: str
+    retention_days: int
     allow: tuple[str, ...]
     ports: tuple[int, ...]
     user_agent: str
@@ -60,9 +63,14 @@ class Settings:
 _PREFIX = "TEARSHEET_"
 _CONFIG = "TEARSHEET_CONFIG"  # the folder; every other variable with the prefix is a setting
 _FOR_TESTS = "TEARSHEET_TEST_"
-_CHOICES = {"s3_addressing": ("path", "virtual"), "robots": ("obey", "report", "ignore")}
+_CHOICES = {
+    "s3_addressing": ("path", "virtual"),
+    "object_lock": ("", "governance", "compliance"),
+    "robots": ("obey", "report", "ignore"),
+}
 # Every other number is above zero.
 _MAY_BE_ZERO = ("max_redirects", "thin_words", "thinner_share", "thinner_from_words", "retry_wait_s")
+_MAX_DAYS = 36_500  # a hundred years
 _IN_HEADERS = ("user_agent", "contact", "accept_language")
 _PAIR = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 _URL = re.compile(r"https?://[^\s/]+/?\S*")
@@ -174,7 +182,9 @@ def _check_range(key: str, value: Any, where: str) -> None:
     """Raises SettingsError for a value of the right type that makes no sense."""
     wrong = ""
     if key in _CHOICES and value not in _CHOICES[key]:
-        wrong = f"Choose one of {', '.join(_CHOICES[key])}"
+        wrong = f"Choose one of {', '.join(choice or 'empty' for choice in _CHOICES[key])}"
+    elif key == "retention_days" and value > _MAX_DAYS:
+        wrong = f"Give at most {_MAX_DAYS}: what is locked by mistake stays locked"
     elif key == "store" and not value.strip():
         wrong = "Name a folder or s3://bucket/prefix"
     elif key == "s3_endpoint" and value and not _URL.fullmatch(value):

@@ -26,6 +26,8 @@ COMPOSED = (
     "tasks.ruling",
     "tasks.explaining",
     "tasks.watching",
+    "tasks.removing",
+    "tasks.related",
     "tasks.demo",
     "tasks.present",
     "tasks.diff",
