@@ -22,18 +22,23 @@ from urllib.parse import urlsplit
 from tasks import __version__
 from tasks.bundle.manifest import removed_chars
 from tasks.bundle.pack import pack_bundle
+from tasks.bundle.provenance import settings_digest
+from tasks.bundle.sign import Signer
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
 from tasks.capture.verdict import judge
+from tasks.catalog import Heard, open_catalog
 from tasks.clean import RuleSet, load_rules
 from tasks.errors import FixityError, TearsheetError, TransientError
+from tasks.keys import signer_of
 from tasks.observing import observe
 from tasks.reading import Reading, read_article
 from tasks.records import Bundle, BundleRef, Capture, Metadata, Problem, Verdict
 from tasks.settings import Settings
 from tasks.store import Store, open_store
-from tasks.versioning import Compared, History, Listed, Version, compare, names_of
+from tasks.timestamps import stamp_bundle
+from tasks.versioning import Compared, History, Version, compare, seen_as
 
 __all__ = [
     "Outcome",
@@ -51,6 +56,7 @@ __all__ = [
 ]
 
 R = TypeVar("R")
+_SILENT = Heard()
 
 
 class Run(Protocol):
@@ -70,19 +76,25 @@ class Tools:
     store: Store
     workspace: Path  # bundles stand here until the store has them
     history: History  # what captures are held against
+    signer: Signer | None = None  # of new bundles; open_tools has it unless the settings say not to sign
 
 
 @contextlib.contextmanager
-def open_tools(settings: Settings, rule_dirs: Iterable[Path], *, resolver: Any = None) -> Iterator[Tools]:
-    """The tools for one command or flow run; connections and temporary files are gone afterwards."""
-    rules = load_rules(tuple(rule_dirs))
+def open_tools(
+    settings: Settings, rule_dirs: Iterable[Path], *, resolver: Any = None, heard: Heard = _SILENT
+) -> Iterator[Tools]:
+    """The tools for one command or flow run; connections and temporary files are gone afterwards.
+
+    `heard` is told of a catalog that has to be made first, or cannot be.
+    """
+    rules, signer = load_rules(tuple(rule_dirs)), signer_of(settings)
     with (
         open_store(settings.store, settings) as store,
-        History(store, lambda: contextlib.nullcontext(Listed(store))) as history,
+        History(store, lambda: open_catalog(store, settings, heard=heard)) as history,
         Recorder(settings, resolver=resolver) as recorder,
         tempfile.TemporaryDirectory(prefix="tearsheet-") as workspace,
     ):
-        yield Tools(settings, recorder, rules, store, Path(workspace), history)
+        yield Tools(settings, recorder, rules, store, Path(workspace), history, signer)
 
 
 # ------------------------------------------------------------------ stages
@@ -129,21 +141,27 @@ def pack_stage(capture: Capture, compared: Compared, tools: Tools) -> Bundle:
         article=reading.article,
         metadata=reading.metadata,
         provenance={**provenance_of(tools.settings, tools.rules), **compared.provenance},
+        signer=tools.signer,
     )
 
 
 def provenance_of(settings: Settings, rules: RuleSet) -> Mapping[str, Any]:
     """What decided the bundle besides the capture itself; nothing here may change from run to run."""
-    kept = ("max_body_bytes", "max_decoded_bytes", "max_header_bytes", "max_redirects", "contact", *_OF_VERDICT)
+    kept = {key: getattr(settings, key) for key in _DECIDING}
     return {
         "software": f"tearsheet/{__version__}",
         "rules": rules.digest,
         "model": rules.scorer.digest,
-        "settings": {key: getattr(settings, key) for key in kept},
+        "settings": kept,
+        "settings_digest": settings_digest(kept),
     }
 
 
-_OF_VERDICT = ("thin_words", "thinner_share", "thinner_from_words")
+_DECIDING = (  # every setting that can make a bundle of the same answers another one
+    *("max_body_bytes", "max_decoded_bytes", "max_header_bytes", "max_redirects"),
+    *("thin_words", "thinner_share", "thinner_from_words"),
+    *("idle_timeout_s", "total_timeout_s", "contact", "user_agent", "accept_language"),
+)
 
 
 def verify_stage(bundle: Bundle) -> tuple[Problem, ...]:
@@ -157,6 +175,11 @@ def store_stage(bundle: Bundle, tools: Tools) -> BundleRef:
     tools.history.add(bundle.id, bundle.manifest)
     bundle.path.unlink(missing_ok=True)
     return ref
+
+
+def timestamp_stage(bundle: Bundle, tools: Tools) -> tuple[Problem, ...]:
+    """A time stamp over the stored bundle's signature, where the settings name a server; a note where it fails."""
+    return stamp_bundle(tools.store, bundle, tools.settings)
 
 
 # ------------------------------------------------------------------ one page
@@ -247,7 +270,7 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
         capture = run(capture_stage, url, tools)
         with contextlib.closing(capture):
             reading = run(clean_stage, capture, tools)
-            with tools.history.turn(names_of(capture, reading)):
+            with tools.history.turn(seen_as(capture, reading).pages):
                 compared = run(compare_stage, capture, reading, tools, force)
                 if version := compared.confirms:
                     key = run(observe_stage, capture, compared, version, tools)
@@ -257,7 +280,9 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
                 if not is_sound(problems):
                     return _outcome(url, capture, compared, problems, started, error=_unsound(bundle))
                 ref = run(store_stage, bundle, tools)
-                return _outcome(url, capture, compared, problems, started, ref=ref)
+            if tools.settings.timestamp_url:
+                problems += run(timestamp_stage, bundle, tools)
+            return _outcome(url, capture, compared, problems, started, ref=ref)
     except TearsheetError as error:
         shown = re.sub(r"//[^/@]*@", "//…@", url)  # a refused URL may hold a password, and outcomes go into logs
         return Outcome(shown, error=error, elapsed_s=time.monotonic() - started)
@@ -319,7 +344,7 @@ class _Orderly:
                 host = self.hosts[host_of(args[0])]
             with host:
                 return self.run(stage, *args)
-        if stage in (compare_stage, observe_stage, store_stage):
+        if stage in (compare_stage, observe_stage, store_stage, timestamp_stage):
             return self.run(stage, *args)
         with self.tree:
             return self.run(stage, *args)

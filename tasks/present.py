@@ -60,9 +60,12 @@ def outcome_line(outcome: "Outcome") -> str:
         return f"unchanged since {ref.id}  {title}\n         {outcome.observation}, {outcome.elapsed_s:.2f} s"
     reasons = f" ({', '.join(verdict.reasons)})" if verdict.reasons else ""
     removed = sum(outcome.removed.values())
+    late = "".join(
+        f"\n         {printable(str(item))}" for item in outcome.problems if item.code == "timestamp-missing"
+    )
     return (
         f"{verdict.kind.value:8} {title}{reasons}\n         {ref.id}  {outcome.words:,} words kept, "
-        f"{removed:,} characters removed, {ref.size:,} bytes, {outcome.elapsed_s:.2f} s\n         {ref.key}"
+        f"{removed:,} characters removed, {ref.size:,} bytes, {outcome.elapsed_s:.2f} s\n         {ref.key}{late}"
     )
 
 

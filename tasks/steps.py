@@ -56,6 +56,7 @@ STEPS = {
     "pack_stage": Step("pack"),
     "verify_stage": Step("verify"),
     "store_stage": Step("store", retried=True, tags=("tearsheet-store",)),
+    "timestamp_stage": Step("timestamp"),
     "discover_stage": Step("discover"),
     "plan_stage": Step("plan", retried=True),
     "archive_shard": Step("archive shard", tags=("tearsheet-capture",)),

@@ -23,7 +23,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from tasks.bundle.manifest import PREVIOUS, SOURCED, Link, Manifest, read_manifest
-from tasks.catalog import Entry, entries, families, identity, read_entry, shown
+from tasks.catalog import Entry, Page
 from tasks.errors import NotFound
 from tasks.normalising import normalised
 from tasks.reading import Reading
@@ -35,12 +35,11 @@ from tasks.store.layout import bundle_key
 __all__ = [
     "Compared",
     "History",
-    "Listed",
     "Version",
     "Versions",
     "changed_fields",
     "compare",
-    "names_of",
+    "seen_as",
     "still_thin",
 ]
 
@@ -56,6 +55,9 @@ class Versions(Protocol):
 
     def versions(self, url: str) -> tuple[Entry, ...]:
         """Every bundle of the article, oldest first, good and bad."""
+
+    def answering(self, url: str) -> tuple[Entry, ...]:
+        """Every bundle of the captures that answer for just this URL."""
 
     def add(self, id_: str, manifest: bytes) -> None:
         """A bundle that has just been stored."""
@@ -111,9 +113,9 @@ def compare(
     """The reading held against the latest good version; with `force` it becomes the next one, whatever it says."""
     if not reading.verdict.good:
         return Compared(reading, forced=force)
-    names = names_of(capture, reading)
+    seen = seen_as(capture, reading)
     # In the order of capture: where pages of one article come in otherwise, the version of that moment counts.
-    latest = history.latest(names, capture.started_at) or history.latest(names)
+    latest = history.latest(seen, capture.started_at) or history.latest(seen)
     if latest is None:
         return Compared(reading, number=1, forced=force)
     if not force:
@@ -174,10 +176,10 @@ def _value(metadata: Metadata, name: str) -> object:
 
 
 # ------------------------------------------------------------------ history
-def names_of(capture: Capture, reading: Reading) -> frozenset[str]:
-    """The URLs that name the article of a capture: as asked, as answered, as the page on that host names itself."""
+def seen_as(capture: Capture, reading: Reading) -> Entry:
+    """A capture as the catalog sees it: under which URLs."""
     canonical = reading.metadata.canonical_url
-    entry = Entry(
+    return Entry(
         id="",
         url=capture.url,
         final_url=capture.final_url,
@@ -189,7 +191,20 @@ def names_of(capture: Capture, reading: Reading) -> frozenset[str]:
         words=0,
         size=0,
     )
-    return entry.pages
+
+
+def _name(entry: Entry) -> Page:
+    """What the article of a bundle is called: its canonical URL, else the one that answered; the one asked for where
+    that is a home page or section."""
+    return entry.urls[-1] if entry.urls[-1].alike else entry.urls[0]
+
+
+def _names(seen: Entry, versions: Versions) -> tuple[str, ...]:
+    """The URLs under which the article of a capture is looked for: what it is called, and the one asked for, unless
+    that has led to another article too, as /latest does."""
+    name, asked = _name(seen), seen.urls[0]
+    led = {_name(other).key for other in versions.answering(asked.url)}
+    return (name.url, asked.url) if led <= {name.key, asked.key} else (name.url,)
 
 
 class History:
@@ -221,17 +236,17 @@ class History:
                 self._busy -= names
                 self._turn.notify_all()
 
-    def latest(self, names: Iterable[str], at: datetime | None = None) -> Version | None:
-        """The newest good version of the article, not after `at`; None where there is none."""
+    def latest(self, seen: Entry, at: datetime | None = None) -> Version | None:
+        """The newest good version, not after `at`, of the article that a capture is of; None where there is none."""
         catalog = self._catalog()
-        entry = catalog.latest(names, at)
+        entry = catalog.latest(_names(seen, catalog), at)
         if entry is None:
             return None
         try:
             manifest = read_manifest(self._store.read_manifest(entry.id))
         except NotFound:  # taken down since
             return None
-        return Version(_number(entry, catalog.versions(entry.url)), manifest)
+        return Version(_number(entry, catalog.versions(_name(entry).url)), manifest)
 
     def add(self, id_: str, manifest: bytes) -> None:
         """A bundle that has just been stored; a catalog that is opened later finds it by itself."""
@@ -250,32 +265,3 @@ class History:
 def _number(entry: Entry, bundles: Iterable[Entry]) -> int:
     """The place of a version among the good captures of its article, however often each was cleaned anew."""
     return len({other.capture for other in bundles if other.verdict.good and other.capture <= entry.capture})
-
-
-class Listed:
-    """`Versions` from the manifests of the store alone."""
-
-    def __init__(self, store: Store) -> None:
-        self._guard = threading.Lock()
-        self._entries = list(entries(store))
-
-    def latest(self, urls: Iterable[str], at: datetime | None = None) -> Entry | None:
-        """As `Versions` says."""
-        stamp = f"{at:%Y%m%d%H%M%S}" if at else "9"
-        found = [shown(family) for family in self._captures(frozenset(map(identity, urls)))]
-        good = [entry for entry in found if entry.good and entry.id[:14] <= stamp]
-        return max(good, key=lambda entry: entry.capture) if good else None
-
-    def versions(self, url: str) -> tuple[Entry, ...]:
-        """As `Versions` says."""
-        return tuple(entry for family in self._captures(frozenset((identity(url),))) for entry in family)
-
-    def add(self, id_: str, manifest: bytes) -> None:
-        """As `Versions` says."""
-        with self._guard:
-            self._entries = sorted([*self._entries, read_entry(id_, manifest)], key=lambda entry: entry.id)
-
-    def _captures(self, names: frozenset[str]) -> Iterator[tuple[Entry, ...]]:
-        with self._guard:
-            every = self._entries
-        return (family for family in families(every) if any(entry.pages & names for entry in family))

@@ -1,18 +1,18 @@
 """Packs the demo's page as if captured at one fixed moment and prints the bundle's id: a run must not change it."""
 
-import contextlib
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tasks.capture.fetch import Recorder
+from tasks.catalog import open_catalog
 from tasks.clean import load_rules
 from tasks.demo import SITE
 from tasks.pipeline import Tools, clean_stage, compare_stage, pack_stage
 from tasks.records import Capture, Exchange
 from tasks.settings import config_dirs, load_settings
 from tasks.store import open_store
-from tasks.versioning import History, Listed
+from tasks.versioning import History
 from tests.bundle.samples import MemoryBody, digest
 
 html = (SITE / "library-roof.html").read_bytes()
@@ -40,7 +40,7 @@ with tempfile.TemporaryDirectory() as folder, Recorder(settings) as recorder:
         load_rules(config_dirs(environ={})),
         store,
         Path(folder),
-        History(store, lambda: contextlib.nullcontext(Listed(store))),
+        History(store, lambda: open_catalog(store, settings)),
     )
     compared = compare_stage(capture, clean_stage(capture, tools), tools, False)
     print(pack_stage(capture, compared, tools).sha256)

@@ -23,6 +23,7 @@ from tasks.pipeline import Outcome, Tools, archive_page, archive_pages
 from tasks.records import Capture
 from tasks.retrieve import verify_stored
 from tasks.store.layout import manifest_key
+from tests.bundle.samples import AGENT, exchange
 from tests.history_kit import PAGE_URL, archived, attachment, html, tools_of, visit
 
 
@@ -281,7 +282,7 @@ def test_one_that_cannot_be_read_is_found(tools: Tools, tmp_path: Path) -> None:
 def test_captures_of_one_article_follow_each_other(tools: Tools) -> None:
     """By its canonical link: the second of two URLs finds the version that the first has just made."""
     link = f"<link rel=canonical href={PAGE_URL}>"
-    visits = [visit(html("A", more=link), minute, url=f"{PAGE_URL}?page={minute}") for minute in range(6)]
+    visits = [visit(html("A", more=link), minute, url=f"{PAGE_URL}?edition={minute}") for minute in range(6)]
     with ThreadPoolExecutor(6) as pool:
         outcomes = list(pool.map(lambda capture: archived(capture, tools), visits))
     assert sum(bool(outcome.ref and outcome.ref.created) for outcome in outcomes) == 1
@@ -295,6 +296,29 @@ def test_another_host_cannot_put_itself_into_an_article_s_history(tools: Tools) 
     assert stranger.ref
     assert stranger.version == 1
     assert read_manifest(tools.store.read_manifest(stranger.ref.id)).previous is None
+
+
+def moved(asked: str, to: str, body: bytes, minute: int) -> Capture:
+    """A visit that was redirected."""
+    location = (("Location", to), ("Content-Length", "0"))
+    away = exchange(b"", url=asked, status="302 Found", headers=location, after_s=60.0 * minute)
+    return Capture(asked, (away, *visit(body, minute, url=to).exchanges), AGENT)
+
+
+def test_a_url_that_leads_to_another_article_each_day_joins_none(tools: Tools) -> None:
+    latest, first, second = (f"https://news.example/{path}" for path in ("latest", "2026/crane", "2026/ferry"))
+    archived(moved(latest, first, html("A"), 0), tools)
+    other = archived(moved(latest, second, html("B", title="The ferry"), 1), tools)
+    again = archived(moved(latest, second, html("B", title="The ferry", token="2"), 2), tools)
+    assert other.ref
+    assert read_manifest(tools.store.read_manifest(other.ref.id)).previous is None
+    assert (other.version, again.version, bool(again.observation)) == (1, 1, True)
+
+
+def test_an_article_that_moved_keeps_its_history(tools: Tools) -> None:
+    archived(visit(html("A"), 0), tools)
+    assert archived(moved(PAGE_URL, f"{PAGE_URL}-stays", html("B"), 1), tools).version == 2
+    assert archived(visit(html("B"), 2, url=f"{PAGE_URL}-stays"), tools).observation
 
 
 def test_a_capture_that_comes_in_late_follows_the_version_of_its_moment(tools: Tools) -> None:

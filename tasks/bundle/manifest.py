@@ -19,11 +19,13 @@ __all__ = [
     "Manifest",
     "Member",
     "Origin",
+    "Source",
     "metadata_fields",
     "read_lineage",
     "read_manifest",
     "read_previous",
     "removed_chars",
+    "source_of",
     "write_manifest",
 ]
 
@@ -49,6 +51,14 @@ class Link:
 
     id: str
     sha256: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The file of another tool that an imported bundle was made from."""
+
+    sha256: Digest
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,7 @@ class Manifest:
     lineage: Lineage | None = None  # None: the bundle that the capture itself made
     original: Origin | None = None  # None: written before manifests had it
     previous: Link | None = None  # the version of the article before this one; None: the first
+    source: Source | None = None  # of an imported bundle only
 
 
 def write_manifest(
@@ -139,10 +150,17 @@ def write_manifest(
                 "software": str(provenance.get("software", "")),
                 "rules": str(provenance.get("rules", "")),
                 **{name: provenance[name] for name in (*LINEAGE, PREVIOUS) if name in provenance},
+                **({"source": source_of(provenance)} if source_of(provenance) else {}),
             }
         )
         + b"\n"
     )
+
+
+def source_of(provenance: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The manifest's `source`, by the provenance; None for a capture of ours."""
+    imported = provenance.get("imported")
+    return {name: imported[name] for name in ("sha256", "bytes")} if imported else None
 
 
 def removed_chars(article: Article | None) -> dict[str, int]:
@@ -186,6 +204,9 @@ def read_manifest(data: bytes) -> Manifest:
     values["lineage"] = read_lineage(table, values["id"])
     values["original"] = _origin(table)
     values["previous"] = read_previous(table, values["id"])
+    if table.get("source") is not None:
+        source = _mapping(table, "source")
+        values["source"] = Source(Digest(_string(source, "sha256", _DIGEST)), _number(source, "bytes"))
     return Manifest(**values)
 
 

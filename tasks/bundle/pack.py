@@ -19,6 +19,8 @@ from tasks.bundle.derived import article_files
 from tasks.bundle.jsons import json_line, json_page, utf8
 from tasks.bundle.manifest import Member, write_manifest
 from tasks.bundle.original import Original, read_data
+from tasks.bundle.provenance import capture_facts
+from tasks.bundle.sign import Signer, signed_data
 from tasks.bundle.wacz import DEFLATED, Entry, Sink, WaczWriter
 from tasks.bundle.warc import Block, WarcFile, about_page, warc_date, warc_info, write_exchanges
 from tasks.errors import DiskFull, FixityError
@@ -43,7 +45,9 @@ class _Contents:
     metadata: Metadata
     provenance: Mapping[str, Any]
     original: Original | None = None  # of a derived bundle: what is taken over as it is
+    signer: Signer | None = None
     page_record: str = ""  # id of the page's response
+    signature: str = ""
     rows: list[Row] = field(default_factory=list)
 
     @property
@@ -69,13 +73,14 @@ def pack_bundle(
     metadata: Metadata,
     provenance: Mapping[str, Any],
     original: Original | None = None,
+    signer: Signer | None = None,
 ) -> Bundle:
-    """The bundle as `<id>.wacz` in `folder`, with its manifest in memory.
+    """The bundle as `<id>.wacz` in `folder`, with its manifest in memory; signed where there is a signer.
 
     `provenance` is JSON and may not change from run to run; that of a derived bundle names its parent, and `original`
     is the parent's capture, whose WARC goes over byte for byte. Raises DiskFull; a half-written file does not stay.
     """
-    contents = _Contents(capture, page, verdict, article, metadata, provenance, original)
+    contents = _Contents(capture, page, verdict, article, metadata, provenance, original, signer)
     with _temporary(folder) as (file, temporary):
         entries = _write_members(file, contents)
         sha256, size = _hash_file(file)
@@ -98,7 +103,7 @@ def pack_bundle(
         original=_original(contents),
         provenance=provenance,
     )
-    return Bundle(bundle_id, path, sha256, size, manifest)
+    return Bundle(bundle_id, path, sha256, size, manifest, contents.signature)
 
 
 @contextlib.contextmanager
@@ -153,7 +158,7 @@ def _write_members(file: IO[bytes], contents: _Contents) -> list[Entry]:
     wacz.add("article/provenance.json", _provenance(contents), deflate=True)
     package = _datapackage(contents, wacz.entries)
     wacz.add("datapackage.json", package)
-    wacz.add("datapackage-digest.json", json_page({"path": "datapackage.json", "hash": digest_of(package)}))
+    wacz.add("datapackage-digest.json", _digest_file(contents, digest_of(package)))
     wacz.finish()
     return wacz.entries
 
@@ -223,6 +228,7 @@ def _provenance(contents: _Contents) -> bytes:
         "format": PROVENANCE_FORMAT,
         "original": _original(contents),
         "zlib": zlib.ZLIB_RUNTIME_VERSION,
+        **_of_capture(contents),
     }
     return json_page({**contents.provenance, **made})
 
@@ -236,6 +242,19 @@ def _original(contents: _Contents) -> dict[str, str]:
         "date": warc_date(contents.capture.page.started_at),
         "payload": contents.capture.page.payload_digest,
     }
+
+
+def _of_capture(contents: _Contents) -> dict[str, Any]:
+    """What is known of the capture; of a derived bundle what its parent knew, for the WARC does not hold it all.
+
+    Nothing of one that another tool made: what is known of that stands under `imported`.
+    """
+    if "imported" in contents.provenance:
+        return {}
+    if contents.original is None:
+        return {"capture": capture_facts(contents.capture)}
+    parents = contents.original.provenance
+    return {"capture": parents["capture"]} if "capture" in parents else {}
 
 
 def _datapackage(contents: _Contents, entries: list[Entry]) -> bytes:
@@ -256,6 +275,16 @@ def _datapackage(contents: _Contents, entries: list[Entry]) -> bytes:
     if contents.metadata.description:
         package["description"] = contents.metadata.description.value
     return json_page(package)
+
+
+def _digest_file(contents: _Contents, digest: Digest) -> bytes:
+    """datapackage-digest.json: the digest of datapackage.json, signed where there is a signer."""
+    table: dict[str, Any] = {"path": "datapackage.json", "hash": digest}
+    if contents.signer:
+        created, software = warc_date(contents.capture.started_at), str(contents.provenance.get("software", ""))
+        table["signedData"] = signed = signed_data(contents.signer, digest=digest, created=created, software=software)
+        contents.signature = signed["signature"]
+    return json_page(table)
 
 
 def _resource(entry: Entry) -> dict[str, Any]:

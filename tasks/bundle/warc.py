@@ -193,15 +193,19 @@ def write_exchanges(
 
 
 def _write_pair(file: WarcFile, exchange: Exchange, revisits: Refers | None) -> Placed:
-    where = [("WARC-Target-URI", exchange.url), ("WARC-IP-Address", exchange.ip)]
+    where = [("WARC-Target-URI", exchange.url), *([("WARC-IP-Address", exchange.ip)] if exchange.ip else [])]
     response = _write_revisit(file, exchange, where, revisits) if revisits else _write_response(file, exchange, where)
+    if not exchange.request:  # another tool kept none: none is made up
+        return response
     fields = [*where, ("WARC-Concurrent-To", response.record_id), ("Content-Type", "application/http; msgtype=request")]
     file.add("request", fields, Block.of(exchange.request), date=exchange.started_at)
     return response
 
 
 def _write_response(file: WarcFile, exchange: Exchange, where: Iterable[tuple[str, str]]) -> Placed:
-    fields = [*where, ("Content-Type", "application/http; msgtype=response")]
+    kind = "response" if exchange.response_head else "resource"
+    content_type = "application/http; msgtype=response" if exchange.response_head else exchange.header("content-type")
+    fields = [*where, ("Content-Type", content_type)]
     if not exchange.chunked:  # of a chunked body the standard and the checkers want different digests: none is written
         fields.append(("WARC-Payload-Digest", exchange.payload_digest))
     if exchange.truncated:
@@ -209,7 +213,7 @@ def _write_response(file: WarcFile, exchange: Exchange, where: Iterable[tuple[st
     size = len(exchange.response_head) + exchange.body.size
     with exchange.body.open() as body:
         block = Block(_Joined(exchange.response_head, body), size, exchange.block_digest, stored=_is_coded(exchange))
-        return file.add("response", fields, block, date=exchange.started_at)
+        return file.add(kind, fields, block, date=exchange.started_at)
 
 
 def _write_revisit(file: WarcFile, exchange: Exchange, where: Iterable[tuple[str, str]], refers: Refers) -> Placed:
@@ -254,8 +258,9 @@ def _is_coded(exchange: Exchange) -> bool:
 
 def _facts(exchange: Exchange) -> Iterator[tuple[str, str]]:
     """What the recorder saw and no other record holds."""
-    yield "fetchTimeMs", str(round(exchange.elapsed_s * 1000))
-    yield "firstByteMs", str(round(exchange.first_byte_s * 1000))
+    for name, seconds in (("fetchTimeMs", exchange.elapsed_s), ("firstByteMs", exchange.first_byte_s)):
+        if seconds is not None:
+            yield name, str(round(seconds * 1000))
     yield "startedAt", f"{exchange.started_at:%Y-%m-%dT%H:%M:%S.%fZ}"
     yield "payloadDigest", exchange.payload_digest
     yield "payloadSize", str(exchange.payload_size)
@@ -273,7 +278,7 @@ def _row(file: WarcFile, exchange: Exchange, placed: Placed) -> Row:
         url=exchange.url,
         date=exchange.started_at,
         mime=_mime(exchange.header("content-type")),
-        status=exchange.status,
+        status=exchange.status or 200,  # a resource has none; indexes count it as found
         digest=exchange.payload_digest,
         filename=file.name,
         offset=placed.offset,

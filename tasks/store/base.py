@@ -5,9 +5,10 @@ import json
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, time
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from tasks.errors import FixityError, FormatError, NotFound, StoreConflict
 from tasks.records import BUNDLE_ID, Bundle, BundleRef, Digest
 from tasks.store.disk import write_new
 from tasks.store.events import EVENT_KEY, Event, read_event
-from tasks.store.layout import BUNDLES, EVENTS, STORE_KEY, bundle_key, day_prefix, manifest_key
+from tasks.store.layout import BUNDLES, EVENTS, STORE_KEY, bundle_key, day_prefix, manifest_key, source_key
 from tasks.store.objects import Content, Objects, keys
 from tasks.store.tombstones import Tombstones
 
@@ -37,6 +38,7 @@ class Store:
         self.tombstones = Tombstones(objects)
         self._lock = threading.Lock()
         self._known = False  # store.json was read and its capabilities adopted
+        self._capabilities: Mapping[str, Any] = {}
 
     def put_bundle(self, bundle: Bundle, *, today: date | None = None) -> BundleRef:
         """The bundle as stored; `created` is False when this very bundle was there.
@@ -93,9 +95,25 @@ class Store:
         found = (key.rpartition("/")[2].removesuffix(".json") for key in keys_)
         return iter(sorted(bundle_id for bundle_id in found if bundle_id not in removed))
 
+    def ids_by_day(self) -> Iterator[tuple[str, list[str]]]:
+        """Each day (yyyymmdd) with the sorted ids of its bundles, days in the order of the listing, one held at a time.
+
+        Servers list a day in one go; were there one that does not, a day would come more than once.
+        """
+        self._ready_to_read()
+        found = (key.rpartition("/")[2].removesuffix(".json") for key in self._manifest_keys(BUNDLES))
+        return ((day, sorted(ids)) for day, ids in groupby(found, key=lambda bundle_id: bundle_id[:8]))
+
     def manifests(self) -> Iterator[tuple[str, bytes]]:
         """Id and manifest of every committed bundle, oldest first; several are read at once."""
         return read_ahead(self.list_ids(), self.read_manifest)
+
+    def put_source(self, source: Content, kind: str) -> str:
+        """The key of a file of another tool, kept as it is; `kind` is wacz, warc or warc.gz. A call can be repeated."""
+        key = source_key(source.sha256, kind)
+        self._ready_to_write()
+        self._create_or_compare(key, source)
+        return key
 
     # -------------------------------------------------------------- events
     def put_event(self, event: Event, attachment: Content | None = None) -> str:
@@ -134,6 +152,11 @@ class Store:
         if not created:
             self._check_stored(key, content.sha256, mine=False)
         return created
+
+    def capabilities(self) -> Mapping[str, Any]:
+        """What the store's server can do, as store.json has it; of a new store it is tried out now."""
+        self._ready_to_write()
+        return self._capabilities
 
     def close(self) -> None:
         """Give connections back."""
@@ -217,7 +240,8 @@ class Store:
                 where=self._where(STORE_KEY),
                 remedy="A newer Tearsheet wrote this store: update Tearsheet",
             )
-        self.objects.adopt(entry.get("capabilities") or {})
+        self._capabilities = entry.get("capabilities") or {}
+        self.objects.adopt(dict(self._capabilities))
         return True
 
 

@@ -14,7 +14,7 @@ The day of a bundle is the id's, so an id gives its key. Nothing is ever overwri
 """
 
 from tasks.errors import NotFound
-from tasks.records import BUNDLE_ID
+from tasks.records import BUNDLE_ID, Digest
 
 __all__ = [
     "BUNDLES",
@@ -27,6 +27,7 @@ __all__ = [
     "bundle_key",
     "day_prefix",
     "manifest_key",
+    "source_key",
     "tombstone_key",
 ]
 
@@ -52,6 +53,13 @@ def manifest_key(bundle_id: str) -> str:
 def tombstone_key(bundle_id: str) -> str:
     """The key that tells that a bundle was taken down; NotFound for what cannot be an id."""
     return f"{_stem(bundle_id, TOMBSTONES)}.json"
+
+
+def source_key(sha256: Digest, kind: str) -> str:
+    """The key of a file of another tool as it was taken in. ValueError for a kind that is none of SOURCE_KINDS."""
+    if kind not in SOURCE_KINDS:
+        raise ValueError(f"kind is {kind!r}: one of {', '.join(SOURCE_KINDS)}")
+    return f"{SOURCES}{sha256.removeprefix('sha256:')}.{kind}"
 
 
 def _stem(bundle_id: str, part: str = BUNDLES) -> str:
