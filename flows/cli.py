@@ -74,6 +74,9 @@ def archive(
     urls: Annotated[list[str], typer.Argument(help="URLs; - reads them from stdin, one a line.")],
     store: Store = None,
     mode: Annotated[Literal["page"], typer.Option(help="What is captured: the page alone.")] = "page",
+    force: Annotated[
+        bool, typer.Option("--force", help="Store a bundle even where nothing changed or most words are gone.")
+    ] = False,
     sign: Annotated[bool | None, typer.Option("--sign/--no-sign", help="Sign the bundles, or do not. [sign]")] = None,
     timestamp: Annotated[
         str | None, typer.Option("--timestamp", help="RFC 3161 server to stamp the signatures. [none]")
@@ -84,7 +87,7 @@ def archive(
     json: Json = False,
     config: Config = None,
 ) -> None:
-    """Capture, clean, pack, verify and store pages."""
+    """Capture, clean, pack, verify and store pages; one whose text is that of its latest version is noted instead."""
     settings = load_settings(config, store=store, sign=sign, timestamp_url=timestamp)
     tracked = track or bool(os.environ.get("PREFECT_API_URL"))
     total = None if "-" in urls else len(dict.fromkeys(urls))
@@ -96,9 +99,10 @@ def archive(
         for line in made_key_lines(settings):
             talk.say(line)
         talk.say("running as a Prefect flow" if tracked else "running without Prefect (--track records the run there)")
-        outcomes = _track(urls, settings, config, stop) if tracked else _plain(urls, settings, config, stop)
+        archived = _track if tracked else _plain
+        outcomes = archived(urls, settings, config, stop, force)
         for outcome in outcomes:
-            counts["failed" if outcome.error else outcome.as_json()["verdict"]] += 1
+            counts[outcome.kind] += 1
             all_good &= outcome.good
             print_json(outcome.as_json()) if json else print(outcome_line(outcome), flush=True)
             talk.advance(outcome.url)
@@ -120,21 +124,25 @@ def _stop_on_interrupt() -> threading.Event:
     return stop
 
 
-def _plain(urls: list[str], settings: Settings, config: str | None, stop: threading.Event) -> Iterator[Any]:
+def _plain(
+    urls: list[str], settings: Settings, config: str | None, stop: threading.Event, force: bool
+) -> Iterator[Any]:
     from tasks.pipeline import archive_pages, open_tools
 
-    with open_tools(settings, config_dirs(config)) as tools:
-        yield from archive_pages(_each(urls), tools, stop=stop)
+    with open_tools(settings, config_dirs(config), heard=heard()) as tools:
+        yield from archive_pages(_each(urls), tools, stop=stop, force=force)
 
 
-def _track(urls: list[str], settings: Settings, config: str | None, stop: threading.Event) -> Iterator[Any]:
+def _track(
+    urls: list[str], settings: Settings, config: str | None, stop: threading.Event, force: bool
+) -> Iterator[Any]:
     """One flow run a URL, one after the other."""
     from flows.archive import archive_tracked
 
     if config:
         os.environ["TEARSHEET_CONFIG"] = config
     os.environ |= {"TEARSHEET_SIGN": str(settings.sign).lower(), "TEARSHEET_TIMESTAMP_URL": settings.timestamp_url}
-    yield from (archive_tracked(url, settings.store) for url in _each(urls) if not stop.is_set())
+    yield from (archive_tracked(url, settings.store, force=force) for url in _each(urls) if not stop.is_set())
 
 
 def _each(urls: list[str]) -> Iterator[str]:
@@ -421,9 +429,9 @@ def watch_run(
     for source in chosen:
         settings = load_settings(config, store=store or source.store or None)
         try:
-            with open_tools(settings, dirs) as tools:
-                heard = (lambda outcome: None) if json else (lambda outcome: print(outcome_line(outcome), flush=True))
-                report = watch_source(source, tools, heard=heard)
+            with open_tools(settings, dirs, heard=heard()) as tools:
+                told = (lambda outcome: None) if json else (lambda outcome: print(outcome_line(outcome), flush=True))
+                report = watch_source(source, tools, heard=told)
         except TearsheetError as error:  # one source's failure never stops the others
             talk.say(f"{source.name}: {error}")
             good = False
