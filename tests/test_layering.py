@@ -43,6 +43,9 @@ COMPOSED = (
     "tasks.keys",
     "tasks.proof",
     "tasks.timestamps",
+    "tasks.auditing",
+    "tasks.replicating",
+    "tasks.collecting",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))
 AMONG_THEMSELVES = (BASE, COMPOSED)

@@ -11,7 +11,9 @@ from pathlib import Path
 from tasks.errors import DiskFull, FixityError, StoreRefused, StoreUnavailable, WouldOverwrite
 from tasks.records import Digest
 
-__all__ = ["create_file", "os_errors", "sync_folder", "write_new"]
+__all__ = ["TEMPORARY", "create_file", "os_errors", "replace_file", "sync_folder", "write_new"]
+
+TEMPORARY = ".tmp-"  # how the names of files begin that are not whole yet
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -32,10 +34,23 @@ def create_file(path: Path, pieces: Iterable[bytes], *, sha256: Digest) -> bool:
     """
     with os_errors(path):
         _make_folder(path.parent)
-        temporary = path.parent / f".tmp-{secrets.token_hex(8)}"
+        temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
         try:
             _write(temporary, pieces, sha256=sha256, final=path)
             return _name(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, pieces: Iterable[bytes], *, sha256: Digest) -> None:
+    """`path` holds `pieces` now, safe from a power cut; what stood there stays when they lack the digest."""
+    with os_errors(path):
+        _make_folder(path.parent)
+        temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+        try:
+            _write(temporary, pieces, sha256=sha256, final=path)
+            temporary.replace(path)
+            sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
