@@ -15,7 +15,9 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
+from flows import cli_lake, cli_retention
 from flows.cli_common import At, Config, Force, Json, RequireSignature, Store, Target, Trusted, at_moment, day, warn
+from flows.cli_exchange import add_commands as add_exchange
 from flows.cli_key import add_commands as add_key_commands
 from flows.cli_key import made_key_lines
 from flows.cli_rules import rules_app
@@ -36,6 +38,10 @@ watch_app = typer.Typer(
 app.add_typer(watch_app, name="watch")
 app.add_typer(rules_app, name="rules")
 add_key_commands(app)
+catalog_app = typer.Typer(help="The catalog as files.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(catalog_app, name="catalog")
+cli_lake.add_commands(catalog_app)
+add_exchange(app)
 
 
 def _version(wanted: bool) -> None:
@@ -474,6 +480,9 @@ def demo(
         print(f"  {concept:14} {chars:6,}")
     print(f"\nverified copy: {shown.pulled.folder}")
     print("\n".join(f"  {path.relative_to(shown.pulled.folder)}" for path in shown.pulled.files))
+
+
+cli_retention.add_commands(app)
 
 
 def main() -> NoReturn:

@@ -1,18 +1,19 @@
-"""What a derived bundle says of its parent, held against the bundles beside it in the store.
+"""What a bundle says of its parent, and of the file it was imported from, held against what else is in the store.
 
 Whether the parent's rules, or the newer ones, gave just this article is not seen here: `tearsheet reclean` shows it.
 """
 
 from collections.abc import Iterator
 
-from tasks.bundle.manifest import Lineage, Link, Manifest, read_manifest
+from tasks.bundle.manifest import Lineage, Link, Manifest, Source, read_manifest
 from tasks.bundle.original import DATA_MEMBER
 from tasks.bundle.verify_codes import Findings
 from tasks.errors import FormatError, NotFound
 from tasks.records import Problem
 from tasks.store import Store
+from tasks.store.layout import SOURCE_KINDS, source_key
 
-__all__ = ["lineage_problems"]
+__all__ = ["lineage_problems", "source_problems"]
 
 
 def lineage_problems(store: Store, manifest: bytes) -> tuple[Problem, ...]:
@@ -30,6 +31,35 @@ def lineage_problems(store: Store, manifest: bytes) -> tuple[Problem, ...]:
     if own.lineage:
         _check(store, own, own.lineage, findings)
     return tuple(findings)
+
+
+def source_problems(store: Store, manifest: bytes) -> tuple[Problem, ...]:
+    """What does not fit of the file that an imported bundle was made from; nothing for a capture of ours.
+
+    It is asked for, not read. One that is gone is a note: the bundle holds all of its capture itself.
+    """
+    try:
+        source = read_manifest(manifest).source
+    except FormatError:
+        return ()  # verify_file says so
+    findings = Findings()
+    findings.ours = True
+    if source:
+        _check_source(store, source, findings)
+    return tuple(findings)
+
+
+def _check_source(store: Store, source: Source, findings: Findings) -> None:
+    for kind in SOURCE_KINDS:
+        key = source_key(source.sha256, kind)
+        try:
+            size = store.objects.stat(key).size
+        except NotFound:
+            continue
+        if size != source.bytes:
+            findings.add("source-mismatch", key, source.bytes, size)
+        return
+    findings.add("source-missing", "manifest:source", source.sha256, "no such file in the store")
 
 
 def _check(store: Store, own: Manifest, lineage: Lineage, findings: Findings) -> None:

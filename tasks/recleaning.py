@@ -26,7 +26,7 @@ from tasks.bundle.pack import pack_bundle
 from tasks.bundle.provenance import settings_digest
 from tasks.bundle.sign import Signer
 from tasks.bundle.verify import is_sound, verify_file
-from tasks.capture.head import HEAD_END, parse_head
+from tasks.capture.head import FRAMING_REMOVED, HEAD_END, parse_stored_head, resource_head
 from tasks.catalog import Entry, entries, families, is_id, newest, read_entry
 from tasks.clean import RuleSet, load_rules
 from tasks.diff import Diff, diff_texts
@@ -329,10 +329,11 @@ def capture_of(original: Original) -> Capture:
 
 
 def _exchange(stored: StoredExchange) -> Exchange:
-    raw = _head(stored.block)
-    head = parse_head(raw)
+    raw = b"" if stored.media_type else _head(stored.block)
+    head = resource_head(stored.media_type) if stored.media_type else parse_stored_head(raw)
     if head is None:
         raise FormatError("no HTTP head", where=stored.record_id, remedy="`tearsheet verify` lists every problem")
+    flags = stored.fact("flags").split()
     try:
         return Exchange(
             url=stored.url,
@@ -346,11 +347,11 @@ def _exchange(stored: StoredExchange) -> Exchange:
             block_digest=stored.block_digest,
             payload_digest=Digest(stored.fact("payloadDigest")),
             payload_size=int(stored.fact("payloadSize")),
-            chunked=head.chunked,
+            chunked=head.chunked and FRAMING_REMOVED not in flags,
             truncated=stored.truncated,
-            flags=tuple(stored.fact("flags").split()),
-            first_byte_s=int(stored.fact("firstByteMs")) / 1000,
-            elapsed_s=int(stored.fact("fetchTimeMs")) / 1000,
+            flags=tuple(flags),
+            first_byte_s=_seconds(stored.fact("firstByteMs")),
+            elapsed_s=_seconds(stored.fact("fetchTimeMs")),
         )
     except ValueError as error:
         raise FormatError(
@@ -358,6 +359,11 @@ def _exchange(stored: StoredExchange) -> Exchange:
             where=stored.record_id,
             remedy="`tearsheet verify` lists every problem",
         ) from None
+
+
+def _seconds(milliseconds: str) -> float | None:
+    """None where the capture, another tool's, does not tell."""
+    return int(milliseconds) / 1000 if milliseconds else None
 
 
 def _head(block: StoredBlock) -> bytes:
@@ -461,6 +467,7 @@ def _provenance(manifest: Manifest, parents: Mapping[str, Any], bench: Bench) ->
     link = {"id": manifest.id, "sha256": manifest.sha256}
     above = manifest.lineage
     return {
+        **{name: parents[name] for name in ("imported",) if name in parents},
         **now,
         "settings": settings,
         "settings_digest": settings_digest(settings),

@@ -82,22 +82,22 @@ class Exchange:
 
     url: str
     started_at: datetime
-    request: bytes
-    response_head: bytes  # final status line up to and including the empty line
+    request: bytes  # empty where a capture of another tool has none
+    response_head: bytes  # final status line up to and including the empty line; empty of a `resource` record
     body: Body  # after the head, transfer coding (chunk framing) and content coding kept
-    status: int
+    status: int  # 0 of a `resource` record, which has no answer
     headers: tuple[tuple[str, str], ...]  # names lower-case, latin-1, in order, folds joined
-    ip: str
+    ip: str  # empty where a capture of another tool has none
     block_digest: Digest  # response_head + body
     payload_digest: Digest  # entity body: chunk framing removed, content coding kept
     payload_size: int
     chunked: bool = False
-    truncated: str = ""  # "", or WARC-Truncated's length, time, disconnect
+    truncated: str = ""  # "", or WARC-Truncated's length, time, disconnect, unspecified
     interim: tuple[bytes, ...] = ()  # heads of 1xx answers before the final one
     flags: tuple[str, ...] = ()  # oddities kept for the record: obs-fold, extra-bytes, …
     tls: Tls | None = None
-    first_byte_s: float = 0.0
-    elapsed_s: float = 0.0  # by the monotonic clock
+    first_byte_s: float | None = 0.0  # None where a capture of another tool does not tell
+    elapsed_s: float | None = 0.0  # by the monotonic clock
     ended_at: datetime | None = None  # by the wall clock, as started_at
 
     def header(self, name: str) -> str:

@@ -14,7 +14,7 @@ from tasks.bundle.read import extract_bundle, member_names, read_member
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.catalog import Broken, find, is_id, stop_at
 from tasks.errors import FixityError, NotFound
-from tasks.lineage import lineage_problems
+from tasks.lineage import lineage_problems, source_problems
 from tasks.proof import Proof, Trust, prove_file, prove_stored
 from tasks.records import Problem, digest_of
 from tasks.settings import Settings
@@ -102,9 +102,10 @@ def check_sound(problems: tuple[Problem, ...], *, where: str) -> tuple[Problem, 
 
 
 def verify_stored(store: Store, id_: str, path: Path, *, level: str = "full") -> tuple[Problem, ...]:
-    """Every problem of a stored bundle, its copy at `path`: of the file, of its manifest, of the parent it names."""
+    """Every problem of a stored bundle, its copy at `path`: of file and manifest, of the parent and source it names."""
     manifest = store.read_manifest(id_)
-    return (*verify_file(path, level=level, manifest=manifest), *lineage_problems(store, manifest))
+    beside = (*lineage_problems(store, manifest), *source_problems(store, manifest))
+    return (*verify_file(path, level=level, manifest=manifest), *beside)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ class Settings:
     s3_addressing: str
     store_timeout_s: float
     store_total_s: float
+    object_lock: str
+    retention_days: int
     allow: tuple[str, ...]
     ports: tuple[int, ...]
     user_agent: str
@@ -65,9 +67,14 @@ class Settings:
 _PREFIX = "TEARSHEET_"
 _CONFIG = "TEARSHEET_CONFIG"  # the folder; every other variable with the prefix is a setting
 _FOR_TESTS = "TEARSHEET_TEST_"
-_CHOICES = {"s3_addressing": ("path", "virtual"), "robots": ("obey", "report", "ignore")}
+_CHOICES = {
+    "s3_addressing": ("path", "virtual"),
+    "object_lock": ("", "governance", "compliance"),
+    "robots": ("obey", "report", "ignore"),
+}
 _MAY_BE_ZERO = ("max_redirects", "thin_words", "retry_wait_s")  # every other number is above zero
 _YES_OR_NO = {"true": True, "false": False}
+_MAX_DAYS = 36_500  # a hundred years
 _IN_HEADERS = ("user_agent", "contact", "accept_language")
 _PAIR = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 _URLS = ("s3_endpoint", "timestamp_url")
@@ -185,7 +192,9 @@ def _check_range(key: str, value: Any, where: str) -> None:
     """Raises SettingsError for a value of the right type that makes no sense."""
     wrong = ""
     if key in _CHOICES and value not in _CHOICES[key]:
-        wrong = f"Choose one of {', '.join(_CHOICES[key])}"
+        wrong = f"Choose one of {', '.join(choice or 'empty' for choice in _CHOICES[key])}"
+    elif key == "retention_days" and value > _MAX_DAYS:
+        wrong = f"Give at most {_MAX_DAYS}: what is locked by mistake stays locked"
     elif key == "store" and not value.strip():
         wrong = "Name a folder or s3://bucket/prefix"
     elif key in _URLS and value and not _URL.fullmatch(value):

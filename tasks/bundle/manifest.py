@@ -17,10 +17,12 @@ __all__ = [
     "Link",
     "Manifest",
     "Member",
+    "Source",
     "metadata_fields",
     "read_lineage",
     "read_manifest",
     "removed_chars",
+    "source_of",
     "write_manifest",
 ]
 
@@ -45,6 +47,14 @@ class Link:
 
     id: str
     sha256: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The file of another tool that an imported bundle was made from."""
+
+    sha256: Digest
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,7 @@ class Manifest:
     software: str
     rules: str
     lineage: Lineage | None = None  # None: the bundle that the capture itself made
+    source: Source | None = None  # of an imported bundle only
 
 
 def write_manifest(
@@ -121,10 +132,17 @@ def write_manifest(
                 "software": str(provenance.get("software", "")),
                 "rules": str(provenance.get("rules", "")),
                 **{name: provenance[name] for name in LINEAGE if name in provenance},
+                **({"source": source_of(provenance)} if source_of(provenance) else {}),
             }
         )
         + b"\n"
     )
+
+
+def source_of(provenance: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The manifest's `source`, by the provenance; None for a capture of ours."""
+    imported = provenance.get("imported")
+    return {name: imported[name] for name in ("sha256", "bytes")} if imported else None
 
 
 def removed_chars(article: Article | None) -> dict[str, int]:
@@ -166,6 +184,9 @@ def read_manifest(data: bytes) -> Manifest:
     members = _mapping(table, "members")
     values["members"] = {path: _member(members, path) for path in members}
     values["lineage"] = read_lineage(table, values["id"])
+    if table.get("source") is not None:
+        source = _mapping(table, "source")
+        values["source"] = Source(Digest(_string(source, "sha256", _DIGEST)), _number(source, "bytes"))
     return Manifest(**values)
 
 

@@ -56,13 +56,15 @@ def _tls(tls: Tls) -> dict[str, Any]:
 
 def _drift_ms(exchange: Exchange) -> int | None:
     """How much longer the exchange took by the wall clock than by the monotonic one; None where nobody looked."""
-    if exchange.ended_at is None:
+    if exchange.ended_at is None or exchange.elapsed_s is None:
         return None
     return round((exchange.ended_at - exchange.started_at).total_seconds() * 1000) - round(exchange.elapsed_s * 1000)
 
 
 def _skew_s(exchange: Exchange) -> int | None:
     """How far the server's clock (header Date, whole seconds) was ahead of ours when its answer began."""
+    if exchange.first_byte_s is None:  # of another tool's capture
+        return None
     try:
         theirs = parsedate_to_datetime(exchange.header("date"))
         ours = exchange.started_at + timedelta(seconds=exchange.first_byte_s)

@@ -1,5 +1,6 @@
 """What verify can find: the table of problem codes, and the list that collects findings in one pass."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -7,7 +8,8 @@ from tasks.records import Problem
 
 __all__ = ["CODES", "Code", "Findings"]
 
-MAX_PROBLEMS = 1000  # a hostile file must not fill the memory with findings
+MAX_PROBLEMS = 1000  # notes apart; a hostile file must not fill the memory with findings
+MAX_NOTES = 100  # of one code: a crawl of a million sound records may have as many, and is read to its end
 MAX_DETAIL = 300  # characters of `expected` and `found`
 
 
@@ -33,6 +35,8 @@ CODES: dict[str, Code] = {
     "too-many-problems": Code("more problems than are listed; the rest was not recorded"),
     "manifest-mismatch": Code("the manifest beside the bundle is none, or says something else than the bundle"),
     "parent-missing": Code("the bundle that this one was derived from is not in the store", "note", "note"),
+    "source-missing": Code("the file that an imported bundle was made from is not in the store", "note", "note"),
+    "source-mismatch": Code("the file that an imported bundle was made from has another size than the bundle says"),
     "parent-mismatch": Code("the bundle that this one names as its parent or root is another, or of another capture"),
     # ---- zip storage
     "zip-broken": Code("the zip's directory cannot be read"),
@@ -136,6 +140,9 @@ CODES: dict[str, Code] = {
     "derived-mismatch": Code("two places of the bundle say different things of the same matter"),
 }
 
+# What an imported bundle may have, because its blocks are as another tool captured them.
+AS_CAPTURED = frozenset({"http-head-end"})
+
 
 class Findings:
     """Problems in the order they were found; severities are settled once it is known whose file it is."""
@@ -143,11 +150,20 @@ class Findings:
     def __init__(self) -> None:
         self._found: list[tuple[str, str, str, str]] = []
         self._over = False
+        self._errors = 0
+        self._notes: Counter[str] = Counter()
         self.ours = False  # set once datapackage.json says that Tearsheet wrote the file
+        self.imported = False  # set once provenance.json says that another tool captured what is in it
 
     def add(self, code: str, place: str, expected: object = "", found: object = "") -> None:
         """Record one finding; `code` is a key of CODES."""
-        if len(self._found) >= MAX_PROBLEMS:
+        if CODES[code].severity == "note":
+            self._notes[code] += 1
+            if self._notes[code] <= MAX_NOTES:
+                self._found.append((code, place[:MAX_DETAIL], _clip(expected), _clip(found)))
+            return
+        self._errors += 1
+        if self._errors > MAX_PROBLEMS:
             if not self._over:
                 self._over = True
                 self._found.append(("too-many-problems", place, f"at most {MAX_PROBLEMS}", "more"))
@@ -160,9 +176,13 @@ class Findings:
         return self._over
 
     def __iter__(self) -> Iterator[Problem]:
-        for code, place, expected, found in self._found:
+        more = [(code, count - MAX_NOTES) for code, count in self._notes.items() if count > MAX_NOTES]
+        rest = [(code, "further places", f"{MAX_NOTES} are listed", f"{count} more") for code, count in more]
+        end = len(self._found) - self._over  # that there are too many is said last
+        for code, place, expected, found in (*self._found[:end], *rest, *self._found[end:]):
             kind = CODES[code]
-            yield Problem(code, place, expected, found, kind.ours if self.ours else kind.severity)
+            strict = self.ours and not (self.imported and code in AS_CAPTURED)
+            yield Problem(code, place, expected, found, kind.ours if strict else kind.severity)
 
 
 def _clip(value: object) -> str:

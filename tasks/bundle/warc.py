@@ -143,8 +143,10 @@ def write_exchanges(file: WarcFile, capture: Capture, about_page: Mapping[str, s
 
 
 def _write_pair(file: WarcFile, exchange: Exchange) -> Placed:
-    where = [("WARC-Target-URI", exchange.url), ("WARC-IP-Address", exchange.ip)]
-    fields = [*where, ("Content-Type", "application/http; msgtype=response")]
+    where = [("WARC-Target-URI", exchange.url), *([("WARC-IP-Address", exchange.ip)] if exchange.ip else [])]
+    kind = "response" if exchange.response_head else "resource"
+    content_type = "application/http; msgtype=response" if exchange.response_head else exchange.header("content-type")
+    fields = [*where, ("Content-Type", content_type)]
     if not exchange.chunked:  # of a chunked body the standard and the checkers want different digests: none is written
         fields.append(("WARC-Payload-Digest", exchange.payload_digest))
     if exchange.truncated:
@@ -152,7 +154,9 @@ def _write_pair(file: WarcFile, exchange: Exchange) -> Placed:
     size = len(exchange.response_head) + exchange.body.size
     with exchange.body.open() as body:
         block = Block(_Joined(exchange.response_head, body), size, exchange.block_digest, stored=_is_coded(exchange))
-        response = file.add("response", fields, block, date=exchange.started_at)
+        response = file.add(kind, fields, block, date=exchange.started_at)
+    if not exchange.request:  # another tool kept none: none is made up
+        return response
     fields = [*where, ("WARC-Concurrent-To", response.record_id), ("Content-Type", "application/http; msgtype=request")]
     file.add("request", fields, Block.of(exchange.request), date=exchange.started_at)
     return response
@@ -183,8 +187,9 @@ def _is_coded(exchange: Exchange) -> bool:
 
 def _facts(exchange: Exchange) -> Iterator[tuple[str, str]]:
     """What the recorder saw and no other record holds."""
-    yield "fetchTimeMs", str(round(exchange.elapsed_s * 1000))
-    yield "firstByteMs", str(round(exchange.first_byte_s * 1000))
+    for name, seconds in (("fetchTimeMs", exchange.elapsed_s), ("firstByteMs", exchange.first_byte_s)):
+        if seconds is not None:
+            yield name, str(round(seconds * 1000))
     yield "startedAt", f"{exchange.started_at:%Y-%m-%dT%H:%M:%S.%fZ}"
     yield "payloadDigest", exchange.payload_digest
     yield "payloadSize", str(exchange.payload_size)
@@ -202,7 +207,7 @@ def _row(file: WarcFile, exchange: Exchange, placed: Placed) -> Row:
         url=exchange.url,
         date=exchange.started_at,
         mime=_mime(exchange.header("content-type")),
-        status=exchange.status,
+        status=exchange.status or 200,  # a resource has none; indexes count it as found
         digest=exchange.payload_digest,
         filename=file.name,
         offset=placed.offset,
