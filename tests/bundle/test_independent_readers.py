@@ -86,7 +86,7 @@ def test_other_warc_readers_refuse_a_wrong_digest(
 
 
 # ------------------------------------------------------------------ signature
-# An anonymous signature as a page in a browser, such as ReplayWeb.page, has to check it: by WebCrypto, which Node has too.
+# An anonymous signature as a page in a browser, such as ReplayWeb.page, has to check it: by WebCrypto, as Node has it.
 CHECK = """
 const fs = require("fs"), {subtle} = require("crypto").webcrypto;
 const {hash, signature, publicKey} = JSON.parse(fs.readFileSync(0)).signedData;
