@@ -2,15 +2,18 @@
 
 import sys
 from datetime import date, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tasks.errors import TearsheetError
 
+if TYPE_CHECKING:
+    from tasks.catalog import Heard
+
 __all__ = [
     *("At", "Config", "Force", "Json", "RequireSignature", "Store", "Target", "Trusted"),
-    *("at_moment", "day", "warn"),
+    *("at_moment", "day", "heard", "warn"),
 ]
 
 Store = Annotated[str | None, typer.Option("--store", help="Folder or s3://bucket/prefix. [TEARSHEET_STORE, archive/]")]
@@ -32,6 +35,14 @@ At = Annotated[str | None, typer.Option("--at", help="The newest not after this 
 def warn(error: TearsheetError) -> None:
     """What could not be read, on stderr; the rest goes on."""
     print(f"tearsheet: left out: {error}", file=sys.stderr)
+
+
+def heard() -> "Heard":
+    """What a command says while it opens the catalog: on stderr."""
+    from tasks.catalog import Heard
+    from tasks.present import Talk
+
+    return Heard(say=Talk().say, broken=warn)
 
 
 def at_moment(text: str | None) -> datetime | None:

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from tasks.bundle.derived import article_files
-from tasks.bundle.manifest import SOURCED, Manifest, read_manifest
+from tasks.bundle.manifest import PREVIOUS, SOURCED, Manifest, read_manifest
 from tasks.bundle.original import Original, StoredBlock, StoredExchange, read_original
 from tasks.bundle.pack import pack_bundle
 from tasks.bundle.provenance import settings_digest
@@ -37,6 +37,7 @@ from tasks.pipeline import Reading, provenance_of, read_capture
 from tasks.records import Bundle, Capture, Digest, Exchange, VerdictKind
 from tasks.settings import Settings
 from tasks.store import Store, open_store
+from tasks.versioning import still_thin
 from tasks.workers import in_processes, in_threads, make_shards
 
 __all__ = [
@@ -57,7 +58,8 @@ __all__ = [
 
 _SHARD = 25  # bundles that one process is handed at once: opening a store costs as much as a few of them
 # Settings that decide how a page is read; the others in provenance.json tell of the capture and stay the parent's.
-_OF_CLEANING = ("max_decoded_bytes", "thin_words")
+_OF_CLEANING = ("max_decoded_bytes", "thin_words", "thinner_share", "thinner_from_words")
+_OF_HISTORY = (PREVIOUS, "forced")  # in provenance.json: what the capture was held against stays
 _MADE_BY = ("software", "rules", "model")  # of provenance.json
 STATUSES = ("unchanged", "changed", "worse", "problem")
 _SHOWN_FIELDS = (*SOURCED, "verdict", "no_article", "media_type", "charset", "decode_flags")
@@ -299,6 +301,7 @@ def _reclean(id_: str, bench: Bench) -> Recleaned:
         capture = capture_of(original)
         with bench.tree:
             reading = read_capture(capture, bench.job.settings, bench.rules)
+        reading = still_thin(manifest.verdict, reading, bench.job.settings)
         found = _compared(manifest, original, capture, reading, diff=bench.job.diff)
         if not found.parts or bench.job.dry_run:
             return Recleaned(**found.values)
@@ -469,6 +472,7 @@ def _provenance(manifest: Manifest, parents: Mapping[str, Any], bench: Bench) ->
     return {
         **{name: parents[name] for name in ("imported",) if name in parents},
         **now,
+        **{key: parents[key] for key in _OF_HISTORY if key in parents},
         "settings": settings,
         "settings_digest": settings_digest(settings),
         "parent": {**link, **{key: parents[key] for key in _MADE_BY if key in parents}},

@@ -5,14 +5,13 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tasks.bundle.read import extract_bundle, member_names, read_member
 from tasks.bundle.verify import is_sound, verify_file
-from tasks.catalog import Broken, find, is_id, stop_at
+from tasks.catalog import is_id
 from tasks.errors import FixityError, NotFound
 from tasks.lineage import lineage_problems, source_problems
 from tasks.proof import Proof, Trust, prove_file, prove_stored
@@ -54,22 +53,12 @@ def fetched(store: Store, id_: str) -> Iterator[Path]:
         yield store.fetch_bundle(id_, Path(folder))
 
 
-def pull(
-    store: Store,
-    target: str,
-    dest: Path,
-    *,
-    at: datetime | None = None,
-    force: bool = False,
-    broken: Broken = stop_at,
-    trust: Trust | None = None,
-) -> Pulled:
-    """The bundle that `target` (an id or a URL) means, verified with its manifest, below `dest`/<id>/.
+def pull(store: Store, id_: str, dest: Path, *, force: bool = False, trust: Trust | None = None) -> Pulled:
+    """A bundle, verified with its manifest, below `dest`/<id>/.
 
     Its time stamps lie beside it. With `trust` that requires a signature there must be one by a known key.
     Raises NotFound, FixityError with the first problems, or WouldOverwrite without `force`.
     """
-    id_ = find(store, target, at, broken=broken)
     with fetched(store, id_) as path:
         found = verify_stored(store, id_, path)
         if trust and trust.required:

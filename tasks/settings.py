@@ -24,6 +24,7 @@ class Settings:
     """Every setting; meaning, unit and default of each stand in config/settings.toml."""
 
     store: str
+    cache: str
     s3_endpoint: str
     s3_region: str
     s3_addressing: str
@@ -44,6 +45,8 @@ class Settings:
     max_decoded_bytes: int
     max_redirects: int
     thin_words: int
+    thinner_share: float
+    thinner_from_words: int
     workers: int
     per_host: int
     attempts: int
@@ -72,9 +75,10 @@ _CHOICES = {
     "object_lock": ("", "governance", "compliance"),
     "robots": ("obey", "report", "ignore"),
 }
-_MAY_BE_ZERO = ("max_redirects", "thin_words", "retry_wait_s")  # every other number is above zero
-_YES_OR_NO = {"true": True, "false": False}
+# Every other number is above zero.
+_MAY_BE_ZERO = ("max_redirects", "thin_words", "thinner_share", "thinner_from_words", "retry_wait_s")
 _MAX_DAYS = 36_500  # a hundred years
+_YES_OR_NO = {"true": True, "false": False}
 _IN_HEADERS = ("user_agent", "contact", "accept_language")
 _PAIR = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 _URLS = ("s3_endpoint", "timestamp_url")
@@ -203,6 +207,8 @@ def _check_range(key: str, value: Any, where: str) -> None:
         wrong = "Write fingerprints, sha256: and 64 hexadecimal digits; `tearsheet key fingerprint` shows one"
     elif key in _IN_HEADERS and not (value.isascii() and value.isprintable()):
         wrong = "Header values are printable ASCII"
+    elif key == "thinner_share" and not 0 <= value <= 1:
+        wrong = "Give a share from 0 to 1"
     elif key == "allow" and not all(map(_is_pair, value)):
         wrong = "Write exact host:port pairs"
     elif key == "ports" and not all(0 < port < 65536 for port in value):

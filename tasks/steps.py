@@ -51,6 +51,8 @@ class Step:
 STEPS = {
     "capture_stage": Step("capture", retried=True, tags=("tearsheet-capture",)),
     "clean_stage": Step("clean"),
+    "compare_stage": Step("compare", retried=True),
+    "observe_stage": Step("observe", retried=True, tags=("tearsheet-store",)),
     "pack_stage": Step("pack"),
     "verify_stage": Step("verify"),
     "store_stage": Step("store", retried=True, tags=("tearsheet-store",)),

@@ -67,7 +67,7 @@ def _skew_s(exchange: Exchange) -> int | None:
         return None
     try:
         theirs = parsedate_to_datetime(exchange.header("date"))
-        ours = exchange.started_at + timedelta(seconds=exchange.first_byte_s)
+        ours = exchange.started_at + timedelta(seconds=exchange.first_byte_s or 0)
         return int((theirs - ours.replace(microsecond=0)).total_seconds())
     except (ValueError, TypeError, OverflowError):  # no Date, or none that means a moment
         return None

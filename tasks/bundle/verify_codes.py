@@ -38,6 +38,8 @@ CODES: dict[str, Code] = {
     "source-missing": Code("the file that an imported bundle was made from is not in the store", "note", "note"),
     "source-mismatch": Code("the file that an imported bundle was made from has another size than the bundle says"),
     "parent-mismatch": Code("the bundle that this one names as its parent or root is another, or of another capture"),
+    "previous-missing": Code("the version that this one follows is neither stored nor taken down", "note", "note"),
+    "previous-mismatch": Code("the version that this one says it follows is another bundle, or a later capture"),
     # ---- zip storage
     "zip-broken": Code("the zip's directory cannot be read"),
     "zip-header": Code("a member's local header contradicts the directory"),

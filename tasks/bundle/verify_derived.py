@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from tasks.bundle.manifest import read_lineage
+from tasks.bundle.manifest import read_lineage, read_previous
 from tasks.bundle.verify_captured import check_captured
 from tasks.bundle.verify_codes import Findings
 from tasks.bundle.verify_digest import matches, parse_digest
@@ -65,8 +65,8 @@ def check_derived(
     if provenance is not None:
         _check_origin(provenance, metadata, kept, findings)
         _check_lineage(provenance, metadata, findings)
-        check_provenance(provenance, list(kept.responses.values()), kept.notes, findings)
         check_captured(provenance, kept, findings)
+        check_provenance(provenance, list(kept.responses.values()), kept.notes, findings)
     _check_notes(kept, findings)
 
 
@@ -239,12 +239,15 @@ def _check_origin(
 
 
 def _check_lineage(provenance: Mapping[str, Any], metadata: Mapping[str, Any] | None, findings: Findings) -> None:
-    """Parent and root of a derived bundle are others of the same capture; whether they are so only a store can tell."""
+    """Parent and root of a derived bundle are others of the same capture, and the version before is an earlier one;
+    whether they are so only a store can tell."""
     captured_at = str((metadata or {}).get("captured_at", ""))[:19]
-    try:
-        read_lineage(provenance, "".join(filter(str.isdigit, captured_at)) + "-")
-    except FormatError as error:
-        findings.add("derived-mismatch", "article/provenance.json", "parent and root of this capture", error.what)
+    own = "".join(filter(str.isdigit, captured_at)) + "-"
+    for wanted, read in (("parent and root of this capture", read_lineage), ("an earlier version", read_previous)):
+        try:
+            read(provenance, own)
+        except FormatError as error:
+            findings.add("derived-mismatch", "article/provenance.json", wanted, error.what)
 
 
 def _check_notes(kept: Derived, findings: Findings) -> None:

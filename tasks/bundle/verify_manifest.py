@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tasks.bundle.jsons import json_line
-from tasks.bundle.manifest import FORMAT, LINEAGE, SOURCED, read_manifest, source_of
+from tasks.bundle.manifest import FORMAT, LINEAGE, PREVIOUS, SOURCED, read_manifest, source_of
 from tasks.bundle.verify_codes import Findings
 from tasks.bundle.verify_package import CHAIN, PACKAGE, Package, read_json, read_package
 from tasks.bundle.verify_zip import Zip, read_small, read_zip
@@ -48,6 +48,8 @@ def check_manifest(file: BinaryIO, archive: Zip, package: Package, beside: Besid
         return
     table = json.loads(beside.manifest)
     for name, value in wanted.items():
+        if name == "original" and name not in table:
+            continue  # written before manifests had it
         if table.get(name) != value:
             findings.add("manifest-mismatch", f"manifest:{name}", _on_a_line(value), _on_a_line(table.get(name)))
 
@@ -90,7 +92,8 @@ def _rebuilt(file: BinaryIO, archive: Zip, package: Package) -> dict[str, Any]:
         "members": {path: {"sha256": digests.get(path), "bytes": member.size} for path, member in members.items()},
         "software": made.get("software", ""),
         "rules": made.get("rules", ""),
-        **{name: made.get(name) for name in LINEAGE},
+        "original": made.get("original"),
+        **{name: made.get(name) for name in (*LINEAGE, PREVIOUS)},
         "source": source_of(made),
     }
 

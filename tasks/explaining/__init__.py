@@ -20,7 +20,7 @@ from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
 from tasks.capture.head import HEAD_END, parse_stored_head, resource_head
 from tasks.capture.verdict import judge
-from tasks.catalog import Broken, find, is_id, stop_at
+from tasks.catalog import Broken, Heard, is_id, locate, stop_at
 from tasks.clean import RuleSet, load_rules
 from tasks.clean.explain import Explanation, Fate, explain_page
 from tasks.cleaning import read_html
@@ -69,7 +69,7 @@ def explain_target(
     rules = load_rules(tuple(dirs))
     if stored or is_id(target):
         with open_store(settings.store, settings) as store:
-            id_ = find(store, target, broken=broken)
+            id_ = locate(store, settings, target, heard=Heard(broken=broken))
             with fetched(store, id_) as path:
                 return explain_bundle(path, settings, rules, manifest=store.read_manifest(id_))
     if target == "-" or _is_there(target):
