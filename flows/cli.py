@@ -30,6 +30,7 @@ from flows.cli_common import (
     heard,
     warn,
 )
+from flows.cli_diff import add_commands as add_diff
 from flows.cli_exchange import add_commands as add_exchange
 from flows.cli_key import add_commands as add_key_commands
 from flows.cli_key import made_key_lines
@@ -53,6 +54,7 @@ app.add_typer(rules_app, name="rules")
 catalog_app = typer.Typer(help="The catalog as files.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(catalog_app, name="catalog")
 cli_lake.add_commands(catalog_app)
+add_diff(app)
 add_exchange(app)
 add_key_commands(app)
 
