@@ -71,10 +71,8 @@ def _rows(db: sqlite3.Connection, query: Query, size: int, offset: int) -> list[
     if query.until:
         condition, values = condition + " AND b.id < ?", [*values, until_stamp(query.until)]
     join = " JOIN bundle b ON b.number = word.rowid" if condition else ""
-    ranked = (
-        f"SELECT word.rowid AS number, -bm25(word, {_WEIGHTS}) AS score FROM word{join} WHERE word MATCH ?{condition}"
-        " ORDER BY score DESC, number LIMIT ? OFFSET ?"
-    )
+    scored = f"SELECT word.rowid AS number, -bm25(word, {_WEIGHTS}) AS score FROM word{join}"  # noqa: S608
+    ranked = f"{scored} WHERE word MATCH ?{condition} ORDER BY score DESC, number LIMIT ? OFFSET ?"
     name = "(SELECT key FROM page p WHERE p.number = r.number AND p.name = 1)"
     stands = "b.shown = 1 AND b.verdict IN ('ok', 'partial')"
     rows = db.execute(

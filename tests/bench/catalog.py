@@ -33,6 +33,10 @@ WORDS = 120
 DAYS = 400
 VOCABULARY = [f"w{number}" for number in range(30_000)]
 WEIGHTS = [1 / (number + 3) for number in range(30_000)]
+QUERIES = (
+    "w0", "w0 w1 w2", '"w0 w1"', "w25000", "rare500", "w9*", "site:site5.example w0", "author:12 w3", "w1 -w0",
+    "w0 since:2026-09-01",
+)  # fmt: skip
 BARS = {"URL look-up": 0.005, "search": 0.05, "refresh": 2.0}
 
 
@@ -127,7 +131,7 @@ def questions(store: Store, settings: Settings, count: int) -> bool:
         url = f"http://www.site{number % 97}.example/2026/story-{number % 60_000}/?utm_source=bench"
         good &= told("URL look-up", *timed(lambda: catalog.latest([url])))
         assert catalog.latest([url]), "the URL must be there"
-        for text in ("w0", "w0 w1 w2", '"w0 w1"', "w25000", "rare500", "w9*", "site:site5.example w0", "author:12 w3", "w1 -w0", "w0 since:2026-09-01"):  # fmt: skip
+        for text in QUERIES:
             query = parse_query(text)
             found = len(catalog.search(query))
             good &= told("search", *timed(lambda query=query: catalog.search(query)), f"{text!r}: {found} results")
@@ -153,9 +157,8 @@ def refreshes(store: Store, settings: Settings, count: int, plainly: Path | None
 
 def told(what: str, median: float, longest: float, more: str = "") -> bool:
     good = median < BARS[what]
-    print(
-        f"{'ok  ' if good else 'MISS'} {what} {more}: median {median * 1000:.2f} ms, longest {longest * 1000:.2f} ms, bar {BARS[what] * 1000:.0f} ms"
-    )
+    figures = f"median {median * 1000:.2f} ms, longest {longest * 1000:.2f} ms, bar {BARS[what] * 1000:.0f} ms"
+    print(f"{'ok  ' if good else 'MISS'} {what} {more}: {figures}")
     return good
 
 
