@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from flows import cli_catalog, cli_lake, cli_retention
+from flows import cli_catalog, cli_diff, cli_exchange, cli_key, cli_lake, cli_retention
 from flows.cli_common import (
     At,
     Config,
@@ -30,9 +30,6 @@ from flows.cli_common import (
     heard,
     warn,
 )
-from flows.cli_diff import add_commands as add_diff
-from flows.cli_exchange import add_commands as add_exchange
-from flows.cli_key import add_commands as add_key_commands
 from flows.cli_key import made_key_lines
 from flows.cli_rules import rules_app
 from tasks import __version__
@@ -51,12 +48,9 @@ watch_app = typer.Typer(
 )
 app.add_typer(watch_app, name="watch")
 app.add_typer(rules_app, name="rules")
-catalog_app = typer.Typer(help="The catalog as files.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(catalog_app, name="catalog")
-cli_lake.add_commands(catalog_app)
-add_diff(app)
-add_exchange(app)
-add_key_commands(app)
+for area in (cli_catalog, cli_diff, cli_retention, cli_exchange, cli_key):
+    area.add_commands(app)
+cli_lake.add_commands(cli_catalog.catalog_app)
 
 
 def _version(wanted: bool) -> None:
@@ -478,10 +472,6 @@ def demo(
         print(f"  {concept:14} {chars:6,}")
     print(f"\nverified copy: {shown.pulled.folder}")
     print("\n".join(f"  {path.relative_to(shown.pulled.folder)}" for path in shown.pulled.files))
-
-
-cli_catalog.add_commands(app)
-cli_retention.add_commands(app)
 
 
 def main() -> NoReturn:

@@ -1,8 +1,8 @@
 """The catalog: what a store holds, found by URL, by words, by date; derived from the store alone.
 
 entries.py what a manifest tells · identity.py which URLs name one page · words.py words of any script · tables.py the
-SQLite file · cache.py where it lies · refresh.py up to date with the store · history.py one article's bundles · query.py,
-search.py, listing.py questions · local.py all of it in one class
+SQLite file · cache.py where it lies · refresh.py up to date with the store · history.py one article's bundles ·
+query.py, search.py, listing.py questions · local.py all of it in one class
 """
 
 from tasks.catalog.entries import (

@@ -1,7 +1,7 @@
 """The file that a catalog is kept in: where, how it is opened, and who may refresh it.
 
-One file a store, named by the store's id, so that one store under two addresses has one. Several processes share it: all
-read at any time (WAL); one refreshes, and holds the lock file meanwhile. A file that is damaged, or of another
+One file a store, named by the store's id, so that one store under two addresses has one. Several processes share it:
+all read at any time (WAL); one refreshes, and holds the lock file meanwhile. A file that is damaged, or of another
 version of the tables, is made anew.
 """
 

@@ -1,8 +1,8 @@
 """Which bundles are of one article: those that its URLs lead to, and no others.
 
 The URL asked for finds every bundle that answers for it, under any of its names. From there the history goes on only
-by what the article is called (its canonical URL, else the one that answered), and to a URL it had before, if that one has
-led nowhere else since. A URL such as /latest that leads to another article each day joins none of them.
+by what the article is called (its canonical URL, else the one that answered), and to a URL it had before, if that one
+has led nowhere else since. A URL such as /latest that leads to another article each day joins none of them.
 """
 
 import sqlite3

@@ -2,11 +2,11 @@
 
 A refresh lists the days since the last one, two more before them for clocks that differ and commits over midnight, and
 the one after today: bundles by the day of their id, events by their own. A bundle committed on another day than its
-id's is announced by an event `late`; the event may come before the manifest, or the writer may have died between, so that
-such an id is looked for again at each refresh for a week.
+id's is announced by an event `late`; the event may come before the manifest, or the writer may have died between, so
+that such an id is looked for again at each refresh for a week.
 
-A rebuild reads everything, in batches that each are kept if it is broken off; who looks meanwhile sees what was there before and
-what came. What it did not find again goes at the end.
+A rebuild reads everything, in batches that each are kept if it is broken off; who looks meanwhile sees what was there
+before and what came. What it did not find again goes at the end.
 """
 
 import hashlib
@@ -232,7 +232,7 @@ def _put_event(cache: Cache, key: str, event: Event, today: date) -> None:
 
 # ------------------------------------------------------------------ tombstones
 def _read_tombstones(cache: Cache, store: Store, heard: Heard, *, today: date) -> None:
-    """Bury what was taken down since, and forget what was buried and is lifted: its manifest is read if it comes back."""
+    """Bury what was taken down since, and forget what is lifted: its manifest is read if it comes back."""
     now = store.tombstones.ids()
     before = {row[0] for row in cache.db.execute("SELECT bundle FROM tombstone")}
     for id_, event in _at_once(sorted(now - before), store.tombstones.find):

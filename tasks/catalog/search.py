@@ -36,7 +36,7 @@ class Hit:
 
 
 def search(db: sqlite3.Connection, query: Query, *, limit: int, every: bool) -> tuple[Hit, ...]:
-    """The best `limit` results; `every`: any bundle, else one good bundle an article, the newest of those near the top."""
+    """The best `limit` results; `every`: any bundle, else a good one an article, the newest of those near the top."""
     best: dict[str, tuple[int, float, Entry]] = {}
     size = max(_FIRST, limit * 4)
     offset = 0

@@ -1,11 +1,12 @@
 """Words of a text in any language, for searching: found, folded, and placed in the original.
 
-SQLite's own tokenizers know no script without spaces and cannot show where a word stood once the text is not kept beside
+SQLite's own tokenizers know no script without spaces and cannot show where a word stood once the text is not kept
+beside
 the index. So words are made here, for texts and for queries the same way; FTS5 only splits at the blanks between them.
 
 A word is a run of letters, digits and marks, folded:
-- case (ß is ss, ﬁ is fi), width (Ａ is A), and the accents of Latin, Greek and Cyrillic go: Łódź is lodz, Ζεύς ζευσ, ёлка
-  елка. й, ї and ў are letters of their own and stay. ø đ ł ð þ æ œ become o d l d th ae oe.
+- case (ß is ss, ﬁ is fi), width (Ａ is A), and the accents of Latin, Greek and Cyrillic go: Łódź is lodz, Ζεύς ζευσ,
+  ёлка елка. й, ї and ў are letters of their own and stay. ø đ ł ð þ æ œ become o d l d th ae oe.
 - Turkish ı and İ are i: who has no Turkish keyboard finds ısı as isi; whoever has one finds no less.
 - Arabic vowel signs, tatweel and the forms of alef, yeh, kaf and teh marbuta go; so do Hebrew points.
 - Soft hyphens and zero-width joiners inside a word are nothing; marks of Indic scripts are part of the word.
@@ -22,6 +23,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 __all__ = ["Word", "fold", "query_words", "spellings", "words"]
@@ -84,7 +86,7 @@ def words(text: str) -> Iterator[Word]:
 def _pairs(run: str, start: int, *, alone: bool) -> Iterator[Word]:
     """The pairs of a run of characters and, if so wanted, the last character alone."""
     characters = list(_characters(run, start))
-    for one, other in zip(characters, characters[1:], strict=False):
+    for one, other in pairwise(characters):
         yield Word(one.text + other.text, one.start, other.end)
     if characters and (alone or len(characters) == 1):
         yield characters[-1]

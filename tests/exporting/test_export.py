@@ -166,7 +166,7 @@ def test_a_bundle_that_does_not_verify_is_left_out_and_told(store: Store, tmp_pa
 
 def test_damaged_events_and_lost_sources_are_left_out_and_told(store: Store, tmp_path: Path) -> None:
     ids = fill(store, tmp_path)
-    broken = Event("observation", AT, ids[2], {"why": "not-modified"})
+    broken = Event("observation", AT, ids[2], {"why": "not-modified", "url": "https://broken.example/"})
     store.put_event(broken, Content.of_bytes(b"no WARC"))
     forged = Event("hold", AT, ids[2], {"state": "on"}).key
     assert store.objects.create(forged, Content.of_bytes(b"{}"))
