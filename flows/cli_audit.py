@@ -78,8 +78,7 @@ def _plain(plan: "Plan", settings: "Settings", repair_from: str | None, talk: An
     from tasks.store import open_store
 
     def progress(done: int, total: int, name: str) -> None:
-        talk.total = total
-        talk.advance(f"{done:,} of {total:,} {name}")
+        talk.advance(name, total)
 
     with ExitStack() as stack:
         opened = stack.enter_context(open_store(settings.store, settings))

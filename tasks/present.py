@@ -180,10 +180,10 @@ class Talk:
         if self.bar:
             self.bar.stop()
 
-    def advance(self, what: str) -> None:
-        """One more URL or bundle is done."""
+    def advance(self, what: str, total: int | None = None) -> None:
+        """One more URL or bundle is done, of `total` where that is known only now."""
         if self.bar:
-            self.bar.update(self.row, advance=1, description=what[-50:])
+            self.bar.update(self.row, advance=1, description=what[-50:], total=total or self.total)
 
     def say(self, line: str) -> None:
         """One line for people."""

@@ -126,7 +126,7 @@ def _read(store: Store, id_: str, manifest: Manifest, raw: bytes) -> Checked:
         with _copy(store, key, manifest.bytes) as (file, size, sha256):
             if sha256 != manifest.sha256:
                 return Checked(id_, (Finding("wacz-digest", key, id_, manifest.sha256, sha256),), size)
-            problems = manifest_problems(file, size, Beside(id_, raw))
+            problems = manifest_problems(file, size, Beside(id_, raw, manifest.sha256))
     except NotFound:
         return Checked(id_)  # said where the listing is looked at
     except FixityError as error:
