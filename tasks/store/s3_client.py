@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,9 +20,10 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _CONNECT_S = 5.0
 
 
-def new_client(settings: Settings) -> "S3Client":
+def new_client(settings: Settings, *, timeout_s: Callable[[], float]) -> "S3Client":
     """A client for the server that the settings name; any number of threads may share it.
 
+    `timeout_s` says, for each request, in its thread, how long the server may be silent.
     Raises StoreRefused for an endpoint that is no URL, or a profile that does not exist.
     """
     import boto3
@@ -54,6 +56,7 @@ def new_client(settings: Settings) -> "S3Client":
         where = f"s3_endpoint {server_name(settings)}"
         raise StoreRefused("not the URL of a server", where=where, remedy=remedy, code="endpoint") from error
     client.meta.events.register("before-sign.s3.PutObject", _send_at_once)
+    client.meta.events.register("before-sign.s3", lambda request, **_: request.context.update(read_timeout=timeout_s()))
     return client
 
 
