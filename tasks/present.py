@@ -55,12 +55,17 @@ def outcome_line(outcome: "Outcome") -> str:
     verdict, ref = outcome.verdict, outcome.ref
     if verdict is None or ref is None:
         return f"failed   {outcome.url}"
-    reasons = f" ({', '.join(verdict.reasons)})" if verdict.reasons else ""
     title = printable(outcome.title or outcome.final_url)
+    if outcome.observation:
+        return f"unchanged since {ref.id}  {title}\n         {outcome.observation}, {outcome.elapsed_s:.2f} s"
+    reasons = f" ({', '.join(verdict.reasons)})" if verdict.reasons else ""
     removed = sum(outcome.removed.values())
+    late = "".join(
+        f"\n         {printable(str(item))}" for item in outcome.problems if item.code == "timestamp-missing"
+    )
     return (
         f"{verdict.kind.value:8} {title}{reasons}\n         {ref.id}  {outcome.words:,} words kept, "
-        f"{removed:,} characters removed, {ref.size:,} bytes, {outcome.elapsed_s:.2f} s\n         {ref.key}"
+        f"{removed:,} characters removed, {ref.size:,} bytes, {outcome.elapsed_s:.2f} s\n         {ref.key}{late}"
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 from tasks.bundle.manifest import read_manifest
 from tasks.bundle.original import read_data, read_original
 from tasks.bundle.verify import is_sound, verify_file
-from tasks.catalog import entries, families, find, newest, shown
+from tasks.catalog import entries, families, find, locate, newest, shown
 from tasks.errors import FixityError, NotFound
 from tasks.recleaning import (
     Recleaned,
@@ -375,7 +375,8 @@ def test_a_parent_that_is_gone_is_noted_and_the_bundle_still_serves(folder: str,
 
     assert [(item.code, item.severity) for item in problems] == [("parent-missing", "note")]
     with stored(folder) as store:
-        assert pull(store, "https://news.example/tide/1", tmp_path / "out").id == child
+        found = locate(store, settings, "https://news.example/tide/1")
+        assert pull(store, found, tmp_path / "out").id == child
     assert reclean(folder, child).status == "changed"
 
 

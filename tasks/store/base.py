@@ -6,9 +6,10 @@ import json
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, time
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -17,10 +18,11 @@ from tasks.errors import FixityError, FormatError, NotFound, StoreConflict
 from tasks.records import BUNDLE_ID, Bundle, BundleRef, Digest
 from tasks.store.disk import write_new
 from tasks.store.events import EVENT_KEY, Event, read_event
-from tasks.store.layout import BUNDLES, EVENTS, STORE_KEY, bundle_key, day_prefix, manifest_key
+from tasks.store.layout import BUNDLES, EVENTS, STORE_KEY, bundle_key, day_prefix, manifest_key, source_key
 from tasks.store.objects import Content, Objects, keys
+from tasks.store.tombstones import Tombstones
 
-__all__ = ["STORE_FORMAT", "Store"]
+__all__ = ["STORE_FORMAT", "Store", "read_ahead"]
 
 STORE_FORMAT = "tearsheet-store/1"
 _READERS = 8  # manifests or events read at once
@@ -35,18 +37,22 @@ class Store:
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
         self.location = objects.location
+        self.tombstones = Tombstones(objects)
         self._lock = threading.Lock()
         self._known = False  # store.json was read and its capabilities adopted
+        self._capabilities: Mapping[str, Any] = {}
 
     def put_bundle(self, bundle: Bundle, *, today: date | None = None) -> BundleRef:
         """The bundle as stored; `created` is False when this very bundle was there.
 
         The WACZ goes first and is read back; the manifest, which commits it, goes last. On another day (UTC, `today`)
         than that of the capture an event `late` goes before it, so that who lists this day's changes finds it. A call
-        that fails anywhere can be repeated. Raises StoreConflict when other bytes stand under the bundle's key.
+        that fails anywhere can be repeated. Raises StoreConflict when other bytes stand under the bundle's key,
+        StoreTombstoned when it was taken down.
         """
         key = bundle_key(bundle.id)
         self._ready_to_write()
+        self.tombstones.check(bundle.id)
         mine = self.objects.create(key, Content(bundle.path, bundle.sha256, bundle.size))
         self._check_stored(key, bundle.sha256, mine=mine)
         self._announce(bundle.id, today or datetime.now(UTC).date())
@@ -55,12 +61,14 @@ class Store:
         return BundleRef(id=bundle.id, key=key, sha256=bundle.sha256, size=bundle.size, created=created)
 
     def read_manifest(self, bundle_id: str) -> bytes:
-        """The manifest of a committed bundle; NotFound when there is none."""
+        """The manifest of a committed bundle; NotFound when there is none, StoreTombstoned when it was taken down."""
         key = manifest_key(bundle_id)
         self._ready_to_read()
+        self.tombstones.check(bundle_id)
         try:
             return b"".join(self.objects.read(key))
         except NotFound:
+            self.tombstones.check_now(bundle_id)
             raise self._no_bundle(bundle_id) from None
 
     def fetch_bundle(self, bundle_id: str, dest: Path) -> Path:
@@ -82,30 +90,54 @@ class Store:
         return target
 
     def list_ids(self, day: str = "") -> Iterator[str]:
-        """Ids of all committed bundles, or of those of one day (yyyymmdd), oldest first."""
+        """Ids of all committed bundles, or of those of one day (yyyymmdd), oldest first; none that was taken down."""
         self._ready_to_read()
+        removed = self.tombstones.ids()
         keys_ = self._manifest_keys(day_prefix(BUNDLES, day))
         found = (key.rpartition("/")[2].removesuffix(".json") for key in keys_)
-        return iter(sorted(found))
+        return iter(sorted(bundle_id for bundle_id in found if bundle_id not in removed))
+
+    def ids_by_day(self) -> Iterator[tuple[str, list[str]]]:
+        """Each day (yyyymmdd) with the sorted ids of its bundles, days in the order of the listing, one held at a time.
+
+        Servers list a day in one go; were there one that does not, a day would come more than once.
+        """
+        self._ready_to_read()
+        found = (key.rpartition("/")[2].removesuffix(".json") for key in self._manifest_keys(BUNDLES))
+        return ((day, sorted(ids)) for day, ids in groupby(found, key=lambda bundle_id: bundle_id[:8]))
 
     def manifests(self) -> Iterator[tuple[str, bytes]]:
         """Id and manifest of every committed bundle, oldest first; several are read at once."""
-        return _read_ahead(self.list_ids(), self.read_manifest)
+        return read_ahead(self.list_ids(), self.read_manifest)
+
+    def put_source(self, source: Content, kind: str) -> str:
+        """The key of a file of another tool, kept as it is; `kind` is wacz, warc or warc.gz. A call can be repeated."""
+        key = source_key(source.sha256, kind)
+        self._ready_to_write()
+        self._create_or_compare(key, source)
+        return key
 
     # -------------------------------------------------------------- events
     def put_event(self, event: Event, attachment: Content | None = None) -> str:
-        """The key of the event as stored; its attachment, gzipped WARC, goes first. A call can be repeated."""
+        """The key of the event as stored; its attachment, gzipped WARC, goes first. A call can be repeated.
+
+        From an event `tombstone` on, until one `lift`, the bundle is gone for every reader, whatever is stored of it.
+        """
         self._ready_to_write()
+        if event.kind == "tombstone":
+            self.tombstones.put(event)
         if attachment:
             self._create_or_compare(f"{event.stem}.warc.gz", attachment)
         self._create_or_compare(event.key, Content.of_bytes(event.data))
+        if event.kind == "lift":
+            self.tombstones.lift(event.bundle)
         return event.key
 
     def events(self, day: str = "") -> Iterator[Event]:
         """All events, or those of one day (yyyymmdd), oldest first. FormatError for one that is damaged."""
         self._ready_to_read()
         found = sorted(filter(EVENT_KEY.fullmatch, keys(self.objects, day_prefix(EVENTS, day))))
-        return (event for _, event in _read_ahead(iter(found), self.read_event))
+        return (event for _, event in read_ahead(iter(found), self.read_event))
 
     def read_event(self, key: str) -> Event:
         """The event under a key; NotFound, or FormatError when it is damaged."""
@@ -122,6 +154,11 @@ class Store:
         if not created:
             self._check_stored(key, content.sha256, mine=False)
         return created
+
+    def capabilities(self) -> Mapping[str, Any]:
+        """What the store's server can do, as store.json has it; of a new store it is tried out now."""
+        self._ready_to_write()
+        return self._capabilities
 
     def close(self) -> None:
         """Give connections back."""
@@ -216,11 +253,12 @@ class Store:
                 where=self._where(STORE_KEY),
                 remedy="A newer Tearsheet wrote this store: update Tearsheet",
             )
-        self.objects.adopt(entry.get("capabilities") or {})
+        self._capabilities = entry.get("capabilities") or {}
+        self.objects.adopt(dict(self._capabilities))
         return True
 
 
-def _read_ahead(names: Iterator[str], read: Callable[[str], R]) -> Iterator[tuple[str, R]]:
+def read_ahead(names: Iterator[str], read: Callable[[str], R]) -> Iterator[tuple[str, R]]:
     """Each name with what `read` gives for it, in order; several are read at once, few are held."""
     with ThreadPoolExecutor(_READERS, thread_name_prefix="read") as pool:
         window: deque[tuple[str, Future[R]]] = deque()

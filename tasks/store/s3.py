@@ -6,7 +6,6 @@ by content; where one does not check SHA-256 we do, and send Content-MD5.
 """
 
 import base64
-import contextlib
 import hashlib
 import io
 import re
@@ -20,11 +19,14 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from tasks.errors import FixityError, NotFound, StoreRefused, StoreUnavailable, TearsheetError
 from tasks.records import Digest
 from tasks.settings import Settings
-from tasks.store.objects import Content, Listed, Stat
+from tasks.store.layout import BUNDLES
+from tasks.store.locks import no_locks
+from tasks.store.objects import Content, Listed, Stat, Version
 from tasks.store.patience import Patience
 from tasks.store.s3_client import failures, new_client, server_name
 from tasks.store.s3_errors import status_of, translated
 from tasks.store.s3_get import Body, Getter
+from tasks.store.s3_versions import Locks, delete_all, versions_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -51,6 +53,7 @@ class S3Objects:
         self.settings, self.sleep = settings, sleep
         self.server = server_name(settings)
         self.conditional = self.digests = True
+        self.locks = Locks(self)
         self._client: S3Client | None = None
         self._getter: Getter | None = None
         self._lock = threading.Lock()
@@ -59,7 +62,9 @@ class S3Objects:
     # ---------------------------------------------------------------- the contract
     def create(self, key: str, content: Content) -> bool:
         """See Objects. A 412 on our own retry (its first reply was lost) reads as False: the caller compares."""
-        if not self.conditional and self._exists(key):
+        if key.startswith(BUNDLES):
+            self.locks.check()
+        if not self.conditional and self.is_there(key):
             return False
         if not self.digests:
             _check_local(content)
@@ -92,20 +97,33 @@ class S3Objects:
         head = self.request(key, lambda: self.client.head_object(ChecksumMode="ENABLED", **place))
         return Stat(head["ContentLength"], _recorded(head.get("ChecksumSHA256", "")))
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, *, bypass_governance: bool = False) -> None:
+        """See Objects; three requests."""
+        delete_all(self, key, bypass_governance=bypass_governance)
+
+    def versions(self, key: str) -> tuple[Version, ...]:
+        """See Objects; a request, and one more for each version."""
+        return versions_of(self, key)
+
+    def hold(self, key: str, on: bool) -> None:
         """See Objects."""
-        with contextlib.suppress(NotFound):
-            self.request(key, lambda: self.client.delete_object(Bucket=self.bucket, Key=self.prefix + key))
+        if not self.locks.there():
+            raise no_locks(self.location, remedy="Legal holds need a bucket that was made with Object Lock enabled")
+        place: dict[str, Any] = {"Bucket": self.bucket, "Key": self.prefix + key}
+        place["LegalHold"] = {"Status": "ON" if on else "OFF"}
+        self.request(key, lambda: self.client.put_object_legal_hold(**place))
 
     def adopt(self, capabilities: dict[str, Any]) -> None:
         """See Objects."""
         self.conditional = capabilities.get("create_only") == "native"
         self.digests = capabilities.get("sha256") == "checked"
+        self.locks.found = capabilities.get("object_lock")
 
     def probe(self, folder: str) -> dict[str, Any]:
-        """See Objects; some ten small requests."""
+        """See Objects; a dozen small requests. StoreRefused where the settings ask for locks that the bucket lacks."""
         from tasks.store.s3_probe import probe
 
+        self.locks.check()
         return probe(self, folder)
 
     def close(self) -> None:
@@ -143,17 +161,19 @@ class S3Objects:
             extra["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(content.sha256.removeprefix("sha256:"))).decode()
         else:
             extra["ContentMD5"] = _md5(content)
+        extra |= self.locks.wanted(key)
         place: dict[str, Any] = {"Bucket": self.bucket, "Key": self.prefix + key, "ContentType": _type(key)}
         try:
             with self._sent(content) as body:
                 self.client.put_object(Body=body, **place, **extra)
         except failures() as error:
             status = status_of(error)
-            if status == 412 or (status == 409 and self._exists(key)):
+            if status == 412 or (status == 409 and self.is_there(key)):
                 raise _StandsThere from None
             raise
 
-    def _exists(self, key: str) -> bool:
+    def is_there(self, key: str) -> bool:
+        """Whether an object stands under the key."""
         try:
             self.request(key, lambda: self.client.head_object(Bucket=self.bucket, Key=self.prefix + key))
         except NotFound:

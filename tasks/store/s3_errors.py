@@ -7,7 +7,7 @@ from typing import Any
 
 from tasks.errors import DiskFull, FixityError, NotFound, StoreRefused, StoreUnavailable, TearsheetError
 
-__all__ = ["status_of", "translated"]
+__all__ = ["code_of", "status_of", "translated"]
 
 # ---- the server's error codes, by what the user has to do
 CREDENTIALS = frozenset(
@@ -70,13 +70,17 @@ def status_of(error: Exception) -> int:
     return int(_response(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
+def code_of(error: Exception) -> str:
+    """The server's error code of a refusal, empty where the server did not answer."""
+    return str(_response(error).get("Error", {}).get("Code", ""))
+
+
 def translated(error: Exception, *, server: str, bucket: str, key: str) -> TearsheetError:
     """The error of ours for a botocore one; `code` tells `no-contact` from other unavailability."""
     where = f"s3://{bucket}/{key} at {server}"
     answer = _response(error)
     if answer:
-        code = str(answer.get("Error", {}).get("Code", ""))
-        return _refusal(code, status_of(error), where, bucket)
+        return _refusal(code_of(error), status_of(error), where, bucket)
     return _trouble(type(error).__name__, where)
 
 
