@@ -187,7 +187,8 @@ def test_an_older_bundle_that_knew_less_of_its_capture_is_cleaned_all_the_same(f
 
     assert found.error is None
     assert "capture" not in made
-    assert set(made["settings"]) == {"thin_words", "contact", "max_decoded_bytes"}  # nothing of now is said of then
+    of_cleaning = {"max_decoded_bytes", "thin_words", "thinner_share", "thinner_from_words"}
+    assert set(made["settings"]) == {"contact", *of_cleaning}  # nothing of now is said of then
 
 
 def older(source: Path, folder: Path, change: Callable[[dict[str, Any]], None]) -> Bundle:

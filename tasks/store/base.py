@@ -1,5 +1,6 @@
 """The store: how a bundle is committed and read back, and events beside it. Keys: layout.py; backends: objects.py."""
 
+import contextlib
 import hashlib
 import json
 import secrets
@@ -27,6 +28,7 @@ __all__ = ["STORE_FORMAT", "Store", "read_ahead"]
 
 STORE_FORMAT = "tearsheet-store/1"
 _READERS = 8  # manifests or events read at once
+_LOOKS = 2  # at bytes that are not those meant: the way may have damaged them, once
 R = TypeVar("R")
 
 
@@ -88,7 +90,7 @@ class Store:
         wanted = _digest_in(self.read_manifest(bundle_id), bundle_id)
         target = dest / f"{bundle_id}.wacz"
         try:
-            write_new(target, self.objects.read(bundle_key(bundle_id)), sha256=wanted)
+            self._fetch(bundle_key(bundle_id), target, wanted)
         except NotFound:
             raise FixityError(
                 "the manifest is there but the bundle is gone",
@@ -210,14 +212,25 @@ class Store:
         self.close()
 
     # -------------------------------------------------------------- its parts
-    def _check_stored(self, key: str, wanted: Digest, *, mine: bool) -> None:
-        """Read the object back and raise unless it is what we meant to store; `mine`: this call wrote it."""
+    def _fetch(self, key: str, target: Path, wanted: Digest) -> None:
+        for _ in range(1, _LOOKS):
+            with contextlib.suppress(FixityError):
+                write_new(target, self.objects.read(key), sha256=wanted)
+                return
+        write_new(target, self.objects.read(key), sha256=wanted)
+
+    def _digest_of(self, key: str) -> Digest:
         digest = hashlib.sha256()
         for piece in self.objects.read(key):
             digest.update(piece)
-        found = f"sha256:{digest.hexdigest()}"
-        if found == wanted:
-            return
+        return Digest(f"sha256:{digest.hexdigest()}")
+
+    def _check_stored(self, key: str, wanted: Digest, *, mine: bool) -> None:
+        """Read the object back and raise unless it is what we meant to store; `mine`: this call wrote it."""
+        for _ in range(_LOOKS):
+            found = self._digest_of(key)
+            if found == wanted:
+                return
         if mine:
             raise FixityError(
                 f"read back as {found}, stored as {wanted}",
