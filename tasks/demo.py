@@ -11,6 +11,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tasks.catalog import locate
 from tasks.errors import FixityError
 from tasks.pipeline import Outcome, archive_page, open_tools
 from tasks.retrieve import Pulled, pull
@@ -92,7 +93,7 @@ def run_demo(
                 raise outcome.error
             say("pulling it back")
             with open_store(settings.store, settings) as store:
-                pulled = pull(store, url, dest, force=True)
+                pulled = pull(store, locate(store, settings, url), dest, force=True)
     if outcome.ref is None or pulled.id != outcome.ref.id:
         raise FixityError("another bundle came back", where=url, remedy="Report this")
     return Demonstrated(outcome, pulled, settings.store)

@@ -12,8 +12,10 @@ TearsheetError
     ├── FormatError           a file is not what it claims to be
     ├── FixityError           bytes differ from their digest
     ├── StoreRefused          credentials, bucket or permission
+    ├── StoreLocked           a retention lock or legal hold forbids deleting
     ├── StoreConflict         other content already stands under an immutable key
     ├── NotFound              no bundle of that id or URL in the store
+    │   └── StoreTombstoned     it was taken down
     ├── WouldOverwrite        the target of a pull exists already
     ├── DiskFull              no room left on the device
     └── MissingPart           an optional part (extra) is not installed
@@ -22,6 +24,7 @@ Whether a caller should retry is a property of the class. Misuse of the API is V
 Every message says what, where, and what to do next; the parts are fields as well.
 """
 
+from datetime import datetime
 from typing import Any
 
 __all__ = [
@@ -36,7 +39,9 @@ __all__ = [
     "RuleError",
     "SettingsError",
     "StoreConflict",
+    "StoreLocked",
     "StoreRefused",
+    "StoreTombstoned",
     "StoreUnavailable",
     "TearsheetError",
     "TransientError",
@@ -129,6 +134,22 @@ class StoreRefused(PermanentError):
     code = "store-refused"
 
 
+class StoreLocked(PermanentError):
+    """A lock of the server forbids deleting, `until` then; None: until a legal hold is lifted. Nothing was deleted."""
+
+    code = "locked"
+
+    until: datetime | None = None
+
+    def until_then(self, until: datetime | None) -> "StoreLocked":
+        """This error with its moment."""
+        self.until = until
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (*super().__reduce__(), {"until": self.until})
+
+
 class StoreConflict(PermanentError):
     """Other content already stands under an immutable key. Nothing was overwritten."""
 
@@ -139,6 +160,12 @@ class NotFound(PermanentError):
     """The store holds no such bundle."""
 
     code = "not-found"
+
+
+class StoreTombstoned(NotFound):
+    """The bundle was taken down; `what` says when, by whom and why."""
+
+    code = "tombstoned"
 
 
 class WouldOverwrite(PermanentError):

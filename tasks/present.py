@@ -55,12 +55,17 @@ def outcome_line(outcome: "Outcome") -> str:
     verdict, ref = outcome.verdict, outcome.ref
     if verdict is None or ref is None:
         return f"failed   {outcome.url}"
-    reasons = f" ({', '.join(verdict.reasons)})" if verdict.reasons else ""
     title = printable(outcome.title or outcome.final_url)
+    if outcome.observation:
+        return f"unchanged since {ref.id}  {title}\n         {outcome.observation}, {outcome.elapsed_s:.2f} s"
+    reasons = f" ({', '.join(verdict.reasons)})" if verdict.reasons else ""
     removed = sum(outcome.removed.values())
+    late = "".join(
+        f"\n         {printable(str(item))}" for item in outcome.problems if item.code == "timestamp-missing"
+    )
     return (
         f"{verdict.kind.value:8} {title}{reasons}\n         {ref.id}  {outcome.words:,} words kept, "
-        f"{removed:,} characters removed, {ref.size:,} bytes, {outcome.elapsed_s:.2f} s\n         {ref.key}"
+        f"{removed:,} characters removed, {ref.size:,} bytes, {outcome.elapsed_s:.2f} s\n         {ref.key}{late}"
     )
 
 
@@ -73,7 +78,9 @@ def summary_line(outcomes: Counter[str], *, stopped: bool = False) -> str:
 
 
 def entry_line(entry: "Entry") -> str:
-    """One row of `list`."""
+    """One row of `list`; of a bundle that was taken down when and why, and nothing else."""
+    if entry.tombstone:
+        return f"{entry.id}  taken down {printable(entry.tombstone)}"
     return (
         f"{entry.id}  {entry.verdict:8} {entry.words:6,} words  {printable(entry.title) or '–'}\n    {entry.final_url}"
     )

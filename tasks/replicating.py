@@ -258,12 +258,13 @@ class _Copy:
         return Content.of_bytes(b"".join(self.source.objects.read(f"{name}.warc.gz")))
 
     def _copy_source(self, item: Item) -> int | Trouble:
-        sha256 = Digest(f"sha256:{item.key.removeprefix(SOURCES).partition('.')[0]}")
+        name, _, kind = item.key.removeprefix(SOURCES).partition(".")
+        sha256 = Digest(f"sha256:{name}")
         with tempfile.TemporaryDirectory(prefix="tearsheet-copy-") as folder:
             path = Path(folder) / "source"
             try:
                 write_new(path, self.source.objects.read(item.key), sha256=sha256)
-                self.target.copy_source(item.key, Content(path, sha256, path.stat().st_size))
+                self.target.put_source(Content(path, sha256, path.stat().st_size), kind)
             except NotFound:
                 return -1
             except StoreConflict as error:

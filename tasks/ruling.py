@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from tasks.catalog import entries, find, is_id
+from tasks.catalog import entries, is_id, locate
 from tasks.clean import RuleSet, parse_tree
 from tasks.clean.article import Cleaning
 from tasks.clean.ledger import Paths
@@ -82,7 +82,7 @@ def _of_target(target: str, settings: Settings, url: str) -> Iterator[SavedPage]
     path = Path(target)
     if is_id(target) or "://" in target:
         with open_store(settings.store, settings) as store:
-            yield from _of_bundle(find(store, target), store, settings)
+            yield from _of_bundle(locate(store, settings, target), store, settings)
     elif path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.suffix.lower() in (".html", ".htm", ".wacz"):

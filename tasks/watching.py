@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from tasks.capture.decode import read_payload
 from tasks.capture.robots import Robots
-from tasks.catalog import Entry, entries, families, identity
+from tasks.catalog import Entry, Heard, families, identity, open_catalog, stop_at
 from tasks.errors import CaptureFailed, CaptureTransient, UrlRefused
 from tasks.pipeline import Outcome, Plainly, Run, Tools, archive_pages, capture_stage, host_of
 from tasks.sources import Fetched, Source, discover
@@ -144,8 +144,9 @@ def _fetch(url: str, tools: Tools) -> Fetched:
 # ------------------------------------------------------------------ plan
 def plan_stage(source: Source, urls: tuple[str, ...], tools: Tools) -> Plan:
     """What is due of `urls`: not held by the store, allowed by robots.txt, within the source's limit."""
-    held = held_urls(entries(tools.store), tools.settings.attempts)
-    new = [url for url in urls if identity(url) not in held]
+    attempts = tools.settings.attempts
+    with open_catalog(tools.store, tools.settings, heard=Heard(broken=stop_at)) as catalog:
+        new = [url for url in urls if identity(url) not in held_urls(catalog.answering(url), attempts)]
     asking = _Asking(Robots(tools.recorder), tools.settings.robots)
     due: list[str] = []
     left = 0
@@ -192,7 +193,8 @@ class _Asking:
 
 
 def held_urls(bundles: Iterable[Entry], attempts: int) -> set[str]:
-    """The URLs, as `identity` spells them, of which there is a good capture, or `attempts` bad ones.
+    """The URLs, as `identity` spells them, of which there is a good capture, one that was taken down (it shall not come
+    back), or `attempts` bad ones.
 
     `bundles` come oldest first; those of one capture count as one, however often it was cleaned anew.
     """
@@ -200,7 +202,7 @@ def held_urls(bundles: Iterable[Entry], attempts: int) -> set[str]:
     bad: Counter[str] = Counter()
     for family in families(bundles):
         pages = frozenset[str]().union(*(entry.pages for entry in family))
-        if any(entry.good for entry in family):
+        if any(entry.good or entry.tombstone for entry in family):
             good |= pages
         else:
             bad.update(pages)

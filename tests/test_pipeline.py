@@ -12,7 +12,7 @@ import pytest
 
 from tasks import pipeline
 from tasks.bundle.verify import verify_file
-from tasks.catalog import entries, find, parse_at
+from tasks.catalog import entries, find, locate, parse_at
 from tasks.errors import CaptureTransient, FixityError, NotFound, StoreUnavailable
 from tasks.pipeline import Plainly, Tools, archive_page, archive_pages, open_tools
 from tasks.records import Problem
@@ -165,7 +165,7 @@ def test_stop_begins_no_further_page(tools: Tools, tough: ToughServer) -> None:
 def test_pull_by_url_gives_the_newest_good_bundle(tools: Tools, tough: ToughServer, tmp_path: Path) -> None:
     good = archive_page(tough.url("/plain"), tools)
     assert good.ref
-    pulled = pull(tools.store, tough.url("/plain"), tmp_path / "out")
+    pulled = pull(tools.store, locate(tools.store, tools.settings, tough.url("/plain")), tmp_path / "out")
 
     assert pulled.id == good.ref.id
     assert (pulled.folder / "article.txt").read_text().strip() == good.text.strip()

@@ -9,7 +9,17 @@ from typing import Any, NamedTuple
 from tasks.errors import NotFound
 from tasks.records import BUNDLE_ID
 from tasks.store.events import EVENT_KEY
-from tasks.store.layout import CLAIMS, EVENTS, INDEX, PROBES, SOURCES, STORE_KEY, bundle_key, manifest_key
+from tasks.store.layout import (
+    CLAIMS,
+    EVENTS,
+    INDEX,
+    PROBES,
+    SOURCES,
+    STORE_KEY,
+    TOMBSTONES,
+    bundle_key,
+    manifest_key,
+)
 from tasks.store.objects import Listed
 
 __all__ = ["Inventory", "Item", "kind_of", "stamp"]
@@ -50,7 +60,7 @@ def kind_of(key: str) -> tuple[str, str]:
     """Kind and name of a key; what belongs nowhere is `extra`, what stands under a wrong day `misplaced`."""
     if key == STORE_KEY:
         return "store", key
-    for prefix, kind in ((INDEX, "index"), (CLAIMS, "claim"), (PROBES, "probe")):
+    for prefix, kind in ((INDEX, "index"), (CLAIMS, "claim"), (PROBES, "probe"), (TOMBSTONES, "tombstone")):
         if key.startswith(prefix):
             return kind, key
     if match := _SOURCE.fullmatch(key):

@@ -24,4 +24,4 @@ def open_store(location: str, settings: Settings) -> Store:
             remedy="Name a folder or s3://bucket/prefix",
             code="location",
         )
-    return Store(FolderObjects(Path(location).expanduser()))
+    return Store(FolderObjects(Path(location).expanduser(), object_lock=settings.object_lock))

@@ -1,14 +1,16 @@
 """The store: how a bundle is committed and read back, and events beside it. Keys: layout.py; backends: objects.py."""
 
+import contextlib
 import hashlib
 import json
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, date, datetime, time
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -18,13 +20,15 @@ from tasks.records import BUNDLE_ID, Bundle, BundleRef, Digest
 from tasks.store.claims import keep_for_writer, release
 from tasks.store.disk import write_new
 from tasks.store.events import EVENT_KEY, Event, read_event
-from tasks.store.layout import BUNDLES, EVENTS, STORE_KEY, bundle_key, day_prefix, manifest_key
+from tasks.store.layout import BUNDLES, EVENTS, STORE_KEY, bundle_key, day_prefix, manifest_key, source_key
 from tasks.store.objects import Content, Objects, keys
+from tasks.store.tombstones import Tombstones
 
-__all__ = ["STORE_FORMAT", "Store"]
+__all__ = ["STORE_FORMAT", "Store", "read_ahead"]
 
 STORE_FORMAT = "tearsheet-store/1"
 _READERS = 8  # manifests or events read at once
+_LOOKS = 2  # at bytes that are not those meant: the way may have damaged them, once
 R = TypeVar("R")
 
 
@@ -35,8 +39,10 @@ class Store:
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
         self.location = objects.location
+        self.tombstones = Tombstones(objects)
         self._lock = threading.Lock()
         self._known = False  # store.json was read and its capabilities adopted
+        self._capabilities: Mapping[str, Any] = {}
 
     @property
     def id(self) -> str:
@@ -51,10 +57,12 @@ class Store:
 
         The WACZ goes first and is read back; the manifest, which commits it, goes last. On another day (UTC, `today`)
         than that of the capture an event `late` goes before it, so that who lists this day's changes finds it. A call
-        that fails anywhere can be repeated. Raises StoreConflict when other bytes stand under the bundle's key.
+        that fails anywhere can be repeated. Raises StoreConflict when other bytes stand under the bundle's key,
+        StoreTombstoned when it was taken down.
         """
         key = bundle_key(bundle.id)
         self._ready_to_write()
+        self.tombstones.check(bundle.id)
         data = Content(bundle.path, bundle.sha256, bundle.size)
         with self._kept(key, data, commit=manifest_key(bundle.id)):
             self._announce(bundle.id, today or datetime.now(UTC).date())
@@ -63,12 +71,14 @@ class Store:
         return BundleRef(id=bundle.id, key=key, sha256=bundle.sha256, size=bundle.size, created=created)
 
     def read_manifest(self, bundle_id: str) -> bytes:
-        """The manifest of a committed bundle; NotFound when there is none."""
+        """The manifest of a committed bundle; NotFound when there is none, StoreTombstoned when it was taken down."""
         key = manifest_key(bundle_id)
         self._ready_to_read()
+        self.tombstones.check(bundle_id)
         try:
             return b"".join(self.objects.read(key))
         except NotFound:
+            self.tombstones.check_now(bundle_id)
             raise self._no_bundle(bundle_id) from None
 
     def fetch_bundle(self, bundle_id: str, dest: Path) -> Path:
@@ -80,7 +90,7 @@ class Store:
         wanted = _digest_in(self.read_manifest(bundle_id), bundle_id)
         target = dest / f"{bundle_id}.wacz"
         try:
-            write_new(target, self.objects.read(bundle_key(bundle_id)), sha256=wanted)
+            self._fetch(bundle_key(bundle_id), target, wanted)
         except NotFound:
             raise FixityError(
                 "the manifest is there but the bundle is gone",
@@ -90,42 +100,59 @@ class Store:
         return target
 
     def list_ids(self, day: str = "") -> Iterator[str]:
-        """Ids of all committed bundles, or of those of one day (yyyymmdd), oldest first."""
+        """Ids of all committed bundles, or of those of one day (yyyymmdd), oldest first; none that was taken down."""
         self._ready_to_read()
+        removed = self.tombstones.ids()
         keys_ = self._manifest_keys(day_prefix(BUNDLES, day))
         found = (key.rpartition("/")[2].removesuffix(".json") for key in keys_)
-        return iter(sorted(found))
+        return iter(sorted(bundle_id for bundle_id in found if bundle_id not in removed))
+
+    def ids_by_day(self) -> Iterator[tuple[str, list[str]]]:
+        """Each day (yyyymmdd) with the sorted ids of its bundles, days in the order of the listing, one held at a time.
+
+        Servers list a day in one go; were there one that does not, a day would come more than once.
+        """
+        self._ready_to_read()
+        found = (key.rpartition("/")[2].removesuffix(".json") for key in self._manifest_keys(BUNDLES))
+        return ((day, sorted(ids)) for day, ids in groupby(found, key=lambda bundle_id: bundle_id[:8]))
 
     def manifests(self) -> Iterator[tuple[str, bytes]]:
         """Id and manifest of every committed bundle, oldest first; several are read at once."""
-        return _read_ahead(self.list_ids(), self.read_manifest)
+        return read_ahead(self.list_ids(), self.read_manifest)
+
+    def put_source(self, source: Content, kind: str) -> str:
+        """The key of a file of another tool, kept as it is; `kind` is wacz, warc or warc.gz. A call can be repeated."""
+        key = source_key(source.sha256, kind)
+        self._ready_to_write()
+        self._check_stored(key, source.sha256, mine=self.objects.create(key, source))
+        return key
 
     # -------------------------------------------------------------- events
     def put_event(self, event: Event, attachment: Content | None = None) -> str:
-        """The key of the event as stored; its attachment, gzipped WARC, goes first. A call can be repeated."""
+        """The key of the event as stored; its attachment, gzipped WARC, goes first. A call can be repeated.
+
+        From an event `tombstone` on, until one `lift`, the bundle is gone for every reader, whatever is stored of it.
+        """
         return self.copy_event(event.key, event.data, attachment)
 
     def copy_event(self, key: str, data: bytes, attachment: Content | None = None) -> str:
         """Like put_event, of the bytes of an event as another store holds it; FormatError where they are none."""
-        read_event(key, data)
+        event = read_event(key, data)
         self._ready_to_write()
+        if event.kind == "tombstone":
+            self.tombstones.put(event)
         beside = f"{key.removesuffix('.json')}.warc.gz"
         with self._kept(beside, attachment, commit=key) if attachment else nullcontext():
             self._create_or_compare(key, Content.of_bytes(data))
+        if event.kind == "lift":
+            self.tombstones.lift(event.bundle)
         return key
-
-    def copy_source(self, key: str, source: Content) -> bool:
-        """Whether a file of another tool is new here; one that was there has just these bytes, else StoreConflict."""
-        self._ready_to_write()
-        created = self.objects.create(key, source)
-        self._check_stored(key, source.sha256, mine=created)
-        return created
 
     def events(self, day: str = "") -> Iterator[Event]:
         """All events, or those of one day (yyyymmdd), oldest first. FormatError for one that is damaged."""
         self._ready_to_read()
         found = sorted(filter(EVENT_KEY.fullmatch, keys(self.objects, day_prefix(EVENTS, day))))
-        return (event for _, event in _read_ahead(iter(found), self.read_event))
+        return (event for _, event in read_ahead(iter(found), self.read_event))
 
     def read_event(self, key: str) -> Event:
         """The event under a key; NotFound, or FormatError when it is damaged."""
@@ -167,6 +194,11 @@ class Store:
             self._check_stored(key, content.sha256, mine=False)
         return created
 
+    def capabilities(self) -> Mapping[str, Any]:
+        """What the store's server can do, as store.json has it; of a new store it is tried out now."""
+        self._ready_to_write()
+        return self._capabilities
+
     def close(self) -> None:
         """Give connections back."""
         self.objects.close()
@@ -180,14 +212,25 @@ class Store:
         self.close()
 
     # -------------------------------------------------------------- its parts
-    def _check_stored(self, key: str, wanted: Digest, *, mine: bool) -> None:
-        """Read the object back and raise unless it is what we meant to store; `mine`: this call wrote it."""
+    def _fetch(self, key: str, target: Path, wanted: Digest) -> None:
+        for _ in range(1, _LOOKS):
+            with contextlib.suppress(FixityError):
+                write_new(target, self.objects.read(key), sha256=wanted)
+                return
+        write_new(target, self.objects.read(key), sha256=wanted)
+
+    def _digest_of(self, key: str) -> Digest:
         digest = hashlib.sha256()
         for piece in self.objects.read(key):
             digest.update(piece)
-        found = f"sha256:{digest.hexdigest()}"
-        if found == wanted:
-            return
+        return Digest(f"sha256:{digest.hexdigest()}")
+
+    def _check_stored(self, key: str, wanted: Digest, *, mine: bool) -> None:
+        """Read the object back and raise unless it is what we meant to store; `mine`: this call wrote it."""
+        for _ in range(_LOOKS):
+            found = self._digest_of(key)
+            if found == wanted:
+                return
         if mine:
             raise FixityError(
                 f"read back as {found}, stored as {wanted}",
@@ -249,11 +292,12 @@ class Store:
                 where=self._where(STORE_KEY),
                 remedy="A newer Tearsheet wrote this store: update Tearsheet",
             )
-        self.objects.adopt(entry.get("capabilities") or {})
+        self._capabilities = entry.get("capabilities") or {}
+        self.objects.adopt(dict(self._capabilities))
         return True
 
 
-def _read_ahead(names: Iterator[str], read: Callable[[str], R]) -> Iterator[tuple[str, R]]:
+def read_ahead(names: Iterator[str], read: Callable[[str], R]) -> Iterator[tuple[str, R]]:
     """Each name with what `read` gives for it, in order; several are read at once, few are held."""
     with ThreadPoolExecutor(_READERS, thread_name_prefix="read") as pool:
         window: deque[tuple[str, Future[R]]] = deque()

@@ -10,6 +10,7 @@
 | replica | bundles and events were copied here from another store |
 | gc | orphans were marked, or deleted |
 | hold | a legal hold on `bundle` was set or lifted |
+| lift | the tombstone of `bundle` was lifted: a copy may be stored again |
 | timestamp | a time-stamping authority has seen `bundle` |
 """
 
@@ -25,7 +26,7 @@ from tasks.errors import FormatError
 from tasks.records import BUNDLE_ID
 from tasks.store.layout import EVENTS
 
-__all__ = ["EVENT_FORMAT", "EVENT_KEY", "Event", "read_event"]
+__all__ = ["EVENT_FORMAT", "EVENT_KEY", "Event", "parse_event", "read_event"]
 
 EVENT_FORMAT = "tearsheet-event/1"
 EVENT_KEY = re.compile(EVENTS + r"([0-9]{4})/([0-9]{2})/([0-9]{2})/(\1\2\3[0-9]{6})-([a-z]+)-([0-9a-f]{16})\.json")
@@ -67,6 +68,14 @@ class Event:
 
 def read_event(key: str, data: bytes) -> Event:
     """The event stored under `key`. FormatError where it is not one, or its bytes are not those that the key names."""
+    event, named = parse_event(key, data), EVENT_KEY.fullmatch(key)
+    if not named or named[5] != event.kind or named[6] != hashlib.sha256(data).hexdigest()[:16]:
+        raise _broken(key, "its bytes are not those that its key names")
+    return event
+
+
+def parse_event(key: str, data: bytes) -> Event:
+    """The event in bytes that stand under any `key`. FormatError where they are not one."""
     try:
         entry = json.loads(data)
         bundle = entry.get("bundle", "")
@@ -79,9 +88,6 @@ def read_event(key: str, data: bytes) -> Event:
         or (bundle and not BUNDLE_ID.fullmatch(bundle))
     ):
         raise _broken(key, f"not of the format {EVENT_FORMAT}")
-    named = EVENT_KEY.fullmatch(key)
-    if not named or named[5] != kind or named[6] != hashlib.sha256(data).hexdigest()[:16]:
-        raise _broken(key, "its bytes are not those that its key names")
     return Event(kind, at, bundle, {name: value for name, value in entry.items() if name not in _OWN})
 
 

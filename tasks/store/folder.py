@@ -10,7 +10,9 @@ from typing import Any
 
 from tasks.errors import NotFound
 from tasks.store.disk import TEMPORARY, create_file, os_errors, replace_file, sync_folder
-from tasks.store.objects import Content, Listed, Stat, Upload
+from tasks.store.layout import BUNDLES
+from tasks.store.locks import no_locks
+from tasks.store.objects import Content, Listed, Stat, Upload, Version
 
 __all__ = ["FolderObjects"]
 
@@ -18,15 +20,19 @@ _PIECE = 1 << 20  # bytes read at once
 
 
 class FolderObjects:
-    """Objects as files below `folder`, which appears at the first create."""
+    """Objects as files below `folder`, which appears at the first create; `object_lock`, if any, is refused."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, object_lock: str = "") -> None:
+        self.object_lock = object_lock
         self.folder = folder
         self.location = str(folder)
 
     def create(self, key: str, content: Content) -> bool:
         """See Objects: the file has its name only once it is whole and on disk."""
         path = self.folder / key
+        if self.object_lock and key.startswith(BUNDLES):
+            remedy = "Nothing was stored. A folder has no locks: set object_lock to empty, or name an S3 bucket"
+            raise no_locks(self.location, remedy=remedy)
         with os_errors(path):
             if os.path.lexists(path):  # spares a rerun the writing
                 return False
@@ -57,13 +63,23 @@ class FolderObjects:
             except FileNotFoundError:
                 raise _no_object(path) from None
 
-    def delete(self, key: str) -> None:
-        """See Objects."""
+    def delete(self, key: str, *, bypass_governance: bool = False) -> None:
+        """See Objects: a folder has no locks."""
         path = self.folder / key
         with os_errors(path):
             path.unlink(missing_ok=True)
             if path.parent.is_dir():
                 sync_folder(path.parent)
+
+    def versions(self, key: str) -> tuple[Version, ...]:
+        """See Objects: the file, if it is there."""
+        path = self.folder / key
+        with os_errors(path):
+            return (Version(""),) if os.path.lexists(path) else ()
+
+    def hold(self, key: str, on: bool) -> None:
+        """See Objects: refused."""
+        raise no_locks(self.location, remedy="A folder has none: legal holds need a bucket with Object Lock enabled")
 
     def replace(self, key: str, content: Content) -> None:
         """See Objects."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from tasks.records import Digest, digest_of
 
-__all__ = ["Content", "Listed", "Objects", "Stat", "Upload", "keys"]
+__all__ = ["Content", "Listed", "Objects", "Stat", "Upload", "Version", "keys"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,18 @@ class Stat:
 
     size: int
     sha256: Digest | None  # as recorded when it was stored: tells nothing of the bytes now; None: not recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of an object as the server keeps it, with what forbids deleting it."""
+
+    id: str  # the server's own; empty where it keeps one only
+    latest: bool = True
+    marker: bool = False  # a delete marker: no bytes, but it says that the key was used
+    mode: str = ""  # of its retention lock: governance or compliance
+    until: datetime | None = None  # when that lock ends
+    held: bool = False  # by a legal hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +95,18 @@ class Objects(Protocol):
     def stat(self, key: str) -> Stat:
         """Size and recorded digest of an object; NotFound where there is none. Reads no byte of it."""
 
-    def delete(self, key: str) -> None:
-        """The object is gone afterwards, with every version of it; one that was not there is fine."""
+    def delete(self, key: str, *, bypass_governance: bool = False) -> None:
+        """The object is gone afterwards, with every version of it; one that was not there is fine.
+
+        MUST NOT touch any other key, and MUST raise StoreLocked where a lock forbids it; locks of the mode governance
+        are passed over when asked for. The latest version goes last: no earlier one shows up meanwhile.
+        """
+
+    def versions(self, key: str) -> tuple[Version, ...]:
+        """Every version of an object with its locks, the latest last; none where there was never one."""
+
+    def hold(self, key: str, on: bool) -> None:
+        """Set or lift the legal hold on an object that is there; StoreRefused where the server has no locks."""
 
     def replace(self, key: str, content: Content) -> None:
         """`key` holds `content` afterwards, whatever stood there; only to put a verified copy back.

@@ -7,7 +7,7 @@ from typing import Any
 
 from tasks.errors import DiskFull, FixityError, NotFound, StoreRefused, StoreUnavailable, TearsheetError
 
-__all__ = ["status_of", "translated"]
+__all__ = ["code_of", "status_of", "translated"]
 
 # ---- the server's error codes, by what the user has to do
 CREDENTIALS = frozenset(
@@ -70,13 +70,17 @@ def status_of(error: Exception) -> int:
     return int(_response(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
+def code_of(error: Exception) -> str:
+    """The server's error code of a refusal, empty where the server did not answer."""
+    return str(_response(error).get("Error", {}).get("Code", ""))
+
+
 def translated(error: Exception, *, server: str, bucket: str, key: str) -> TearsheetError:
     """The error of ours for a botocore one; `code` tells `no-contact` from other unavailability."""
     where = f"s3://{bucket}/{key} at {server}"
     answer = _response(error)
     if answer:
-        code = str(answer.get("Error", {}).get("Code", ""))
-        return _refusal(code, status_of(error), where, bucket)
+        return _refusal(code_of(error), status_of(error), where, bucket)
     return _trouble(type(error).__name__, where)
 
 
@@ -123,8 +127,8 @@ def _trouble(name: str, where: str) -> TearsheetError:
     if name == "FlexibleChecksumError":
         return FixityError("the bytes were damaged on the way", where=where, remedy="Run the same again")
     if name == "ResponseParserError":
-        remedy = "Check s3_endpoint: something else answers there"
-        return StoreRefused("that is not an S3 server", where=where, remedy=remedy, code="not-s3")
+        remedy = "Run the same again; if it stays, check s3_endpoint: something else than an S3 server may answer there"
+        return StoreUnavailable("the answer makes no sense", where=where, remedy=remedy, code="not-s3")
     if name in NO_CONTACT:
         remedy = "Check s3_endpoint and the network; is the server running?"
         return StoreUnavailable("no contact with the server", where=where, remedy=remedy, code="no-contact")

@@ -1,11 +1,11 @@
 """What an S3 server can do, tried out on it once, when a store is made."""
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import FixityError, StoreRefused, TearsheetError
 from tasks.records import Digest
 from tasks.store.objects import Content, keys
+from tasks.store.s3_versions import capabilities
 
 if TYPE_CHECKING:
     from tasks.store.s3 import S3Objects
@@ -23,6 +23,8 @@ def probe(objects: "S3Objects", folder: str) -> dict[str, Any]:
     sha256        checked | ignored | refused (then we check, and send Content-MD5)
     sha256_back   whether HEAD tells the digest
     list_order    bytewise | other
+    versioning    whether the bucket keeps old versions
+    object_lock   whether the bucket has Object Lock
     """
     first, second = f"{folder}/a-1", f"{folder}/a/1"  # bytewise in this order; by directories the other way round
     conditional, digests = _accepted(objects, first)
@@ -37,6 +39,7 @@ def probe(objects: "S3Objects", folder: str) -> dict[str, Any]:
             "sha256": sha256,
             "sha256_back": digests and _tells_digest(objects, second),
             "list_order": "bytewise" if list(keys(objects, f"{folder}/")) == [first, second] else "other",
+            **capabilities(objects),
         }
     finally:
         _clear(objects, first, second)
@@ -73,6 +76,6 @@ def _tells_digest(objects: "S3Objects", key: str) -> bool:
 def _clear(objects: "S3Objects", *keys: str) -> None:
     for key in keys:
         try:
-            objects.request(key, partial(objects.client.delete_object, Bucket=objects.bucket, Key=objects.prefix + key))
+            objects.delete(key)
         except TearsheetError:
             pass  # a bucket may forbid deleting; two tiny objects below v1/probe/ do no harm

@@ -263,9 +263,9 @@ def test_a_bundle_that_was_taken_down_must_not_be_there(location: str, opened: O
 @pytest.mark.parametrize(
     ("previous", "code"),
     [
-        ({"id": "20261123101500-0123456789abcdef", "sha256": f"sha256:{'0' * 64}"}, "lineage-mismatch"),
+        ({"id": "20261123101500-0123456789abcdef", "sha256": f"sha256:{'0' * 64}"}, "manifest-broken"),
         ({"id": "20261123101500-0000000000000000", "sha256": f"sha256:{'0' * 64}"}, "lineage-missing"),
-        ("nonsense", "lineage-mismatch"),
+        ("nonsense", "manifest-broken"),
     ],
 )
 def test_the_version_before_must_be_the_one_named(opened: Opened, tmp_path: Path, previous: object, code: str) -> None:

@@ -1,5 +1,6 @@
 """The same store tests for every backend."""
 
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 from tasks.settings import Settings, load_settings
 from tasks.store import Store, open_store
+from tasks.store.local import LocalS3
+from tasks.store.s3_client import new_client
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -27,3 +30,19 @@ def opened() -> Iterator[Callable[..., Store]]:
     yield opening
     for store in stores:
         store.close()
+
+
+@pytest.fixture
+def bucket(local_s3: LocalS3, s3_location: str) -> Callable[..., str]:
+    """Makes a bucket and gives an empty store in it: plain, versioned or locked (with Object Lock)."""
+
+    def making(kind: str) -> str:
+        name = f"{kind}-{secrets.token_hex(6)}"
+        client = new_client(load_settings())
+        client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=kind == "locked")
+        if kind == "versioned":
+            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        client.close()
+        return f"s3://{name}/p"
+
+    return making

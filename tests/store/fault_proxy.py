@@ -35,6 +35,7 @@ ANSWERS = {  # fault → answer in place of the server's
     "slow-down": _answer("503 Slow Down", "SlowDown"),
     "not-implemented": _answer("501 Not Implemented", "NotImplemented"),
     "unsupported-header": _answer("400 Bad Request", "InvalidRequest"),
+    "forbidden": _answer("403 Forbidden", "AccessDenied"),
     "conflict": _answer("409 Conflict", "ConditionalRequestConflict"),
     "not-s3": b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 11\r\n\r\n<h1>hi</h1>",
 }

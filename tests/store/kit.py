@@ -10,7 +10,7 @@ from typing import Any
 
 from tasks.errors import NotFound
 from tasks.records import Bundle, Digest
-from tasks.store.objects import Content, Listed, Objects, Stat, Upload
+from tasks.store.objects import Content, Listed, Objects, Stat, Upload, Version
 
 DAY = date(2026, 11, 23)  # of the captures of make_bundle
 
@@ -73,9 +73,18 @@ class Crashing:
     def stat(self, key: str) -> Stat:
         return self.objects.stat(key)
 
-    def delete(self, key: str) -> None:
+    def versions(self, key: str) -> tuple[Version, ...]:
+        return self.objects.versions(key)
+
+    def hold(self, key: str, on: bool) -> None:
         dies = self._before()
-        self.objects.delete(key)
+        self.objects.hold(key, on)
+        if dies:
+            raise Crash
+
+    def delete(self, key: str, *, bypass_governance: bool = False) -> None:
+        dies = self._before()
+        self.objects.delete(key, bypass_governance=bypass_governance)
         if dies:
             raise Crash
 
@@ -99,3 +108,32 @@ class Crashing:
 
     def close(self) -> None:
         self.objects.close()
+
+
+def article_fields(url: str = "https://news.example/tide", **more: Any) -> dict[str, Any]:
+    """What a whole manifest says besides what make_bundle knows: `make_bundle(…, **article_fields())`."""
+    nothing = "sha256:" + "0" * 64
+    return {
+        "format": "tearsheet-manifest/1",
+        "url": url,
+        "final_url": url,
+        "captured_at": "2026-11-23T00:00:01Z",
+        "verdict": {"kind": "ok", "reasons": []},
+        "media_type": "text/html",
+        "text": "The tide came in on Tuesday.",
+        "text_sha256": nothing,
+        "software": "tearsheet/0",
+        "rules": nothing,
+        "status": 200,
+        "words": 6,
+        "removed_chars": 0,
+        "removed": {},
+        "members": {},
+        **more,
+    }
+
+
+def derived_fields(parent: Bundle, **more: Any) -> dict[str, Any]:
+    """The same for a bundle that was derived from an original one; give it the parent's number and another size."""
+    link = {"id": parent.id, "sha256": parent.sha256}
+    return article_fields(parent=link, root=link, generation=1, **more)

@@ -1,4 +1,4 @@
-"""The catalog: what the store holds, read from its manifests alone."""
+"""What a manifest tells of its bundle, which bundles are of one capture, and which of them stands for it."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -6,14 +6,29 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from itertools import groupby
 from typing import Any
-from urllib.parse import urldefrag, urlsplit, urlunsplit
 
-from tasks.bundle.manifest import Lineage, read_manifest
+from tasks.bundle.manifest import Lineage, Manifest, read_manifest
+from tasks.catalog.identity import Page, identity, pages_of
 from tasks.errors import FormatError, NotFound
 from tasks.records import BUNDLE_ID, VerdictKind
 from tasks.store import Store
 
-__all__ = ["Entry", "entries", "families", "find", "identity", "is_id", "newest", "parse_at", "read_entry", "shown"]
+__all__ = [
+    "Broken",
+    "Entry",
+    "Record",
+    "chosen",
+    "entries",
+    "families",
+    "find",
+    "is_id",
+    "newest",
+    "parse_at",
+    "read_entry",
+    "read_record",
+    "shown",
+    "stop_at",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +48,15 @@ class Entry:
     parent: str = ""  # id of the bundle that this one was derived from; empty: the capture itself made it
     root: str = ""  # id of the bundle that the capture itself made; empty: this one
     generation: int = 0  # times that the capture was cleaned anew
+    sha256: str = ""  # of the WACZ
+    text_sha256: str = ""  # of the clean text
+    authors: tuple[str, ...] = ()
+    published: str = ""
+    language: str = ""
+    section: str = ""
+    tombstone: str = ""  # when it was taken down (RFC 3339, UTC) and why; empty: it is live
+    observed: int = 0  # visits that found it unchanged
+    seen_at: str = ""  # the last of them; empty: none
 
     @property
     def capture(self) -> str:
@@ -42,14 +66,25 @@ class Entry:
     @property
     def good(self) -> bool:
         """Whether this may be the newest version."""
-        return self.verdict.good
+        return self.verdict.good and not self.tombstone
+
+    @property
+    def urls(self) -> tuple[Page, ...]:
+        """The URLs that this bundle answers for, with why: as asked, as answered, and as the page names itself."""
+        return pages_of(self.url, self.final_url, self.canonical_url)
 
     @property
     def pages(self) -> frozenset[str]:
-        """The URLs that this bundle answers for, each as `identity` spells it: as asked, as answered, and as the page
-        names itself, which counts only on the host that answered, where the page can know."""
-        (_, asked), (host, answered), (own, canonical) = map(_spelled, (self.url, self.final_url, self.canonical_url))
-        return frozenset((asked, answered, canonical) if own == host else (asked, answered))
+        """The same, each as `identity` spells it."""
+        return frozenset(page.key for page in self.urls)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A bundle as the catalog keeps it: its entry, and the text that is searched."""
+
+    entry: Entry
+    text: str
 
 
 Broken = Callable[[FormatError], None]  # told of each manifest that cannot be read; may raise it
@@ -91,32 +126,39 @@ def newest(family: Iterable[Entry]) -> Entry:
 
 def shown(family: Iterable[Entry]) -> Entry:
     """The bundle that stands for its capture: the newest good one, and only where none is good the newest."""
-    return max(family, key=lambda entry: (entry.good, entry.generation, entry.id))
+    return max(family, key=lambda entry: (entry.good, not entry.tombstone, entry.generation, entry.id))
 
 
 def find(store: Store, target: str, at: datetime | None = None, *, broken: Broken = stop_at) -> str:
-    """The id that `target` means: itself, or the newest good capture of that URL, not after `at`, as last cleaned.
-
-    A capture answers for every URL that any of its bundles names. Raises NotFound, saying what there is instead.
-    """
+    """What `Catalog.find` gives, from all manifests of the store: right without any cache, and slow."""
     if is_id(target):
         return target
     page = identity(target)
     captures = families(entries(store, broken=broken))
-    found = [shown(family) for family in captures if any(page in entry.pages for entry in family)]
+    found = [entry for family in captures if any(page in entry.pages for entry in family) for entry in family]
+    return chosen(found, target, at, location=store.location)
+
+
+def chosen(found: Iterable[Entry], target: str, at: datetime | None, *, location: str) -> str:
+    """The id that a URL means, of the bundles of all captures that answer for it, oldest first: the newest good
+    capture, not after `at`, as last cleaned. Raises NotFound, saying what there is instead."""
+    standing = [shown(family) for family in families(found)]
     stamp = f"{at:%Y%m%d%H%M%S}" if at else "9"
-    fitting = [entry for entry in found if entry.good and entry.id[:14] <= stamp]
+    fitting = [entry for entry in standing if entry.good and entry.id[:14] <= stamp]
     if fitting:
         return max(fitting, key=lambda entry: entry.capture).id
-    raise NotFound(_why_not(found, at), where=target, remedy=f"`tearsheet list --store {store.location}` shows all")
+    raise NotFound(_why_not(standing, at), where=target, remedy=f"`tearsheet list --store {location}` shows all")
 
 
 def _why_not(found: list[Entry], at: datetime | None) -> str:
     good = sorted(entry.id for entry in found if entry.good)
     if at and good:
         return f"no good bundle of this URL up to {at:%Y-%m-%d %H:%M:%S} UTC; the oldest is {good[0]}"
-    if found:
-        newest = max(found, key=lambda entry: entry.id)
+    live = [entry for entry in found if not entry.tombstone]
+    if found and not live:
+        return f"taken down: {max(found, key=lambda entry: entry.id).tombstone}"
+    if live:
+        newest = max(live, key=lambda entry: entry.id)
         return f"only captures with a bad verdict, the newest {newest.id} ({newest.verdict}); name that id to get it"
     return "no bundle of this URL in the store"
 
@@ -142,10 +184,19 @@ def parse_at(text: str) -> datetime:
 
 def read_entry(id_: str, data: bytes) -> Entry:
     """The entry of one manifest. Raises FormatError, naming it."""
+    return read_record(id_, data).entry
+
+
+def read_record(id_: str, data: bytes) -> Record:
+    """Entry and text of one manifest. Raises FormatError, naming it."""
     try:
         manifest = read_manifest(data)
     except FormatError as error:
         raise FormatError(error.what, where=f"{id_}.json", remedy=error.remedy) from None
+    return Record(_entry(id_, manifest), manifest.text)
+
+
+def _entry(id_: str, manifest: Manifest) -> Entry:
     metadata = manifest.metadata
     return Entry(
         id=id_,
@@ -158,6 +209,12 @@ def read_entry(id_: str, data: bytes) -> Entry:
         title=metadata.title.value if metadata.title else "",
         words=manifest.words,
         size=manifest.bytes,
+        sha256=manifest.sha256,
+        text_sha256=manifest.text_sha256,
+        authors=tuple(metadata.authors.value) if metadata.authors else (),
+        published=metadata.published.value if metadata.published else "",
+        language=metadata.language.value if metadata.language else "",
+        section=metadata.section.value if metadata.section else "",
         **_lineage(manifest.lineage),
     )
 
@@ -166,19 +223,3 @@ def _lineage(lineage: Lineage | None) -> dict[str, Any]:
     if lineage is None:
         return {}
     return {"parent": lineage.parent.id, "root": lineage.root.id, "generation": lineage.generation}
-
-
-def identity(url: str) -> str:
-    """The one spelling of all that surely mean the same page: no fragment, no default port, the host in lower case."""
-    return _spelled(url)[1]
-
-
-def _spelled(url: str) -> tuple[str, str]:
-    """The host with its port, and the URL, in that spelling."""
-    try:
-        parts = urlsplit(urldefrag(url).url)
-        port = f":{parts.port}" if parts.port and parts.port != {"http": 80, "https": 443}.get(parts.scheme) else ""
-    except ValueError:
-        return "", url
-    host = (parts.hostname or "") + port
-    return host, urlunsplit((parts.scheme, host, parts.path or "/", parts.query, ""))
