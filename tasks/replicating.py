@@ -9,7 +9,6 @@ import json
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 from tasks.auditing.inventory import Inventory, Item
 from tasks.auditing.run import now_utc
-from tasks.errors import FixityError, FormatError, NotFound, StoreConflict, StoreRefused
+from tasks.errors import FixityError, FormatError, NotFound, StoreConflict, StoreRefused, StoreTombstoned
 from tasks.records import Bundle, Digest
 from tasks.store import Store
 from tasks.store.disk import write_new
@@ -133,17 +132,14 @@ class _Copy:
         self.source, self.target, self.here, self.there = source, target, here, there
         self.stop, self.clock = stop, clock
         self.report = CopyReport(source.location, target.location)
+        self._history: set[str] = set()  # events that are to change nothing in the copy
         self.heard: Callable[[Trouble], None] = lambda trouble: None
         self.progress: Callable[[int, str], None] = lambda done, key: None
 
     def list_both(self) -> None:
-        """What is where, and what was taken down."""
+        """What is where, and what is taken down."""
         for store, inventory in ((self.source, self.here), (self.target, self.there)):
             inventory.add(store.objects.listing("v1/"))
-            for item in inventory.items("event"):
-                if "-tombstone-" in item.key:
-                    with suppress(NotFound, FormatError):  # a damaged one is copied, or not, like any event
-                        inventory.note("tombstones", store.read_event(item.key).bundle)
 
     def sources(self) -> None:
         """Files of other tools."""
@@ -156,6 +152,7 @@ class _Copy:
     def events(self) -> None:
         """Events with their attachments, announced under today."""
         lacking = [item for item in self._lacking("event") if self._may_be_told(item)]  # keys: some 100 bytes each
+        # Who reads the inventory is this thread; those that copy look here.
         self._attached = {item.name for item in lacking if self.here.get("attachment", item.name)}
         days = sorted({item.key.removeprefix("v1/events/")[:10].replace("/", "") for item in lacking})
         if (lacking or self.report.bundles) and not self.stop.is_set():
@@ -177,9 +174,9 @@ class _Copy:
 
     def _lacking_bundles(self) -> Iterator[Item]:
         for item in self.here.items("manifest"):
-            if self.here.has("tombstones", item.name):
+            if self.here.taken_down(item.name):
                 self._tell(Trouble("tombstone-ignored", item.key))
-            elif self.there.has("tombstones", item.name):
+            elif self.there.taken_down(item.name):
                 self._tell(Trouble("taken-down-there", item.key))
             elif self._lacks_bundle(item):
                 yield item
@@ -197,16 +194,24 @@ class _Copy:
         return lacks
 
     def _may_be_told(self, item: Item) -> bool:
-        """Whether an event may be copied: a tombstone would hide a bundle that the copy still holds."""
-        if "-tombstone-" not in item.key:
+        """Whether an event may be copied: a tombstone would hide a bundle that the copy still holds.
+
+        One that was lifted here since, and the lifting itself, are copied as history: they change nothing there.
+        """
+        kind = item.name.rpartition("/")[2].split("-")[1]
+        if kind == "lift":
+            self._history.add(item.name)
+        if kind != "tombstone":
             return True
         try:
-            event = self.source.read_event(item.key)
+            bundle = self.source.read_event(item.key).bundle
         except (NotFound, FormatError):
             return True  # told when it is to be copied
-        if self.there.get("manifest", event.bundle) or self.there.get("wacz", event.bundle):
-            remedy = f"`tearsheet remove {event.bundle} --store {self.target.location}`"
-            self._tell(Trouble("taken-down-here", bundle_key(event.bundle), remedy))
+        if not self.here.taken_down(bundle):
+            self._history.add(item.name)
+        elif not self.there.taken_down(bundle) and any(self.there.get(kind, bundle) for kind in ("manifest", "wacz")):
+            remedy = f"`tearsheet remove {bundle} --store {self.target.location}`"
+            self._tell(Trouble("taken-down-here", bundle_key(bundle), remedy))
             return False
         return True
 
@@ -238,6 +243,8 @@ class _Copy:
                 self.target.put_bundle(Bundle(item.name, path, sha256, size, manifest), today=self.clock().date())
             except StoreConflict as error:
                 return Trouble("conflict", item.key, error.what)
+            except StoreTombstoned as error:
+                return Trouble("taken-down-there", item.key, error.what)
             return size + len(manifest)
 
     def _copy_event(self, item: Item) -> int | Trouble:
@@ -245,7 +252,10 @@ class _Copy:
             data = b"".join(self.source.objects.read(item.key))
             read_event(item.key, data)
             attachment = self._attachment(item.name) if item.name in self._attached else None
-            self.target.copy_event(item.key, data, attachment)
+            if item.name in self._history:
+                self.target.copy_history(item.key, data)
+            else:
+                self.target.copy_event(item.key, data, attachment)
         except NotFound:
             return -1
         except StoreConflict as error:

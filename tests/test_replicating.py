@@ -178,6 +178,28 @@ def test_a_bundle_that_is_there_in_spite_of_its_tombstone_is_not_copied(two: Two
     assert bundle.id not in list(target.list_ids())
 
 
+def test_a_lifted_takedown_is_history_in_the_copy(two: Two, tmp_path: Path) -> None:
+    source, target = two
+    bundle = make_bundle(tmp_path, 1)
+    source.put_event(Event("tombstone", NOW, bundle.id, {"sha256": bundle.sha256, "reason": "r", "by": "me"}))
+    source.put_event(Event("lift", NOW + timedelta(hours=1), bundle.id, {"reason": "r", "by": "me"}))
+
+    assert copy(two).good
+    assert target.fetch_bundle(bundle.id, tmp_path / "out").exists()
+    assert {"tombstone", "lift"} <= {event.kind for event in target.events()}
+
+
+def test_a_lifting_does_not_lift_what_the_copy_took_down_itself(two: Two, tmp_path: Path) -> None:
+    source, target = two
+    bundle = make_bundle(tmp_path, 1)
+    for store, kind in ((source, "tombstone"), (source, "lift"), (target, "tombstone")):
+        store.put_event(Event(kind, NOW, bundle.id, {"reason": kind, "by": store.location}))
+
+    assert [trouble.code for trouble in copy(two).troubles] == ["taken-down-there"]
+    assert bundle.id not in list(target.list_ids())
+    assert target.tombstones.stands(bundle.id)
+
+
 def test_a_copy_broken_off_anywhere_is_consistent_and_goes_on(opened: Opened, tmp_path: Path) -> None:
     source = opened(str(tmp_path / "original"))
     bundle = make_bundle(tmp_path, 1)

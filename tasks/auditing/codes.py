@@ -38,10 +38,16 @@ CODES: dict[str, Code] = {
         "an earlier audit or event names the bundle, and nothing is there", _REPAIR, repairable=True
     ),
     "tombstone-ignored": Code("the bundle was taken down, but is still there", "tearsheet remove {bundle}"),
+    "tombstone-lost": Code("the bundle was taken down, but its tombstone is gone", "tearsheet remove {bundle}"),
+    "tombstone-broken": Code(
+        "a tombstone is damaged: the bundle stays hidden", "put its event `tombstone` in its place"
+    ),
     "lineage-mismatch": Code("a bundle named as parent, root or previous is another one", "tearsheet verify {bundle}"),
     "lineage-missing": Code("a bundle named as parent, root or previous is not there", "nothing is lost here", "note"),
     # ---- events and sources
     "event-broken": Code("an event is damaged", _REPAIR, repairable=True),
+    "attachment-missing": Code("the response that an observation kept is gone", _REPAIR, repairable=True),
+    "attachment-digest": Code("the response that an observation kept is another", _REPAIR, repairable=True),
     "source-missing": Code("the file that a bundle was imported from is gone", _REPAIR, repairable=True),
     "source-digest": Code("a source's bytes are not those that its name says", _REPAIR, repairable=True),
     # ---- the store

@@ -64,8 +64,8 @@ def load_history(
     for item, event in read_events(store, _of_interest(inventory, since)):
         if isinstance(event, FormatError):
             broken(item.key)
-        elif event and event.kind == "tombstone":
-            inventory.note("tombstones", event.bundle)
+        elif event and event.kind in ("tombstone", "lift"):
+            inventory.note("taken" if event.kind == "tombstone" else "lifted", event.bundle, stamp(event.at))
         elif event and event.detail.get("store") == store_id:
             at, end = stamp(event.at)[:14], event.detail.get("end")
             _cover(inventory, event, item.key, at)
@@ -84,7 +84,7 @@ def load_history(
 
 def _of_interest(inventory: Inventory, since: str) -> Iterator[Item]:
     for item in inventory.items("event"):
-        if "-tombstone-" in item.key or _fixity(item.key, since=since):
+        if "-tombstone-" in item.key or "-lift-" in item.key or _fixity(item.key, since=since):
             yield item
 
 

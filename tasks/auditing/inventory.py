@@ -19,6 +19,7 @@ from tasks.store.layout import (
     TOMBSTONES,
     bundle_key,
     manifest_key,
+    tombstone_key,
 )
 from tasks.store.objects import Listed
 
@@ -33,9 +34,11 @@ CREATE TABLE covered (name TEXT PRIMARY KEY, at TEXT) WITHOUT ROWID;
 CREATE TABLE done (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE unsound (name TEXT PRIMARY KEY, at TEXT) WITHOUT ROWID;
 CREATE TABLE named (name TEXT PRIMARY KEY, key TEXT) WITHOUT ROWID;
-CREATE TABLE tombstones (name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE taken (name TEXT PRIMARY KEY, at TEXT) WITHOUT ROWID;
+CREATE TABLE lifted (name TEXT PRIMARY KEY, at TEXT) WITHOUT ROWID;
 CREATE TABLE used (name TEXT PRIMARY KEY, key TEXT) WITHOUT ROWID;
 """
+_TIMED = ("covered", "unsound", "taken", "lifted")
 _DUE = """
 SELECT o.name, o.key, o.size, o.at, max(coalesce(c.at, ''), o.at) AS read FROM objects o
 LEFT JOIN covered c ON c.name = o.name
@@ -60,7 +63,7 @@ def kind_of(key: str) -> tuple[str, str]:
     """Kind and name of a key; what belongs nowhere is `extra`, what stands under a wrong day `misplaced`."""
     if key == STORE_KEY:
         return "store", key
-    for prefix, kind in ((INDEX, "index"), (CLAIMS, "claim"), (PROBES, "probe"), (TOMBSTONES, "tombstone")):
+    for prefix, kind in ((INDEX, "index"), (CLAIMS, "claim"), (PROBES, "probe")):
         if key.startswith(prefix):
             return kind, key
     if match := _SOURCE.fullmatch(key):
@@ -76,6 +79,8 @@ def _of_a_bundle(key: str) -> tuple[str, str]:
     stem, _, ending = key.rpartition("/")[2].rpartition(".")
     if not BUNDLE_ID.fullmatch(stem) or ending not in ("json", "wacz"):
         return "extra", key
+    if key.startswith(TOMBSTONES):
+        return ("tombstone", stem) if key == tombstone_key(stem) else ("extra", key)
     try:
         right = manifest_key(stem) if ending == "json" else bundle_key(stem)
     except NotFound:
@@ -99,7 +104,7 @@ class Inventory:
     def note(self, table: str, *values: str) -> None:
         """One row for `table`; of the tables with a time the latest counts."""
         marks = ", ".join("?" * len(values))
-        keep = "ON CONFLICT DO UPDATE SET at = max(at, excluded.at)" if table in ("covered", "unsound") else ""
+        keep = "ON CONFLICT DO UPDATE SET at = max(at, excluded.at)" if table in _TIMED else ""
         verb = "INSERT" if keep else "INSERT OR IGNORE"
         self.db.execute(f"{verb} INTO {table} VALUES ({marks}) {keep}", values)
 
@@ -155,7 +160,7 @@ class Inventory:
         """Id, and the event that names it, of each bundle of which nothing is there, not even a tombstone."""
         return iter(
             self.db.execute(
-                "SELECT n.name, n.key FROM named n LEFT JOIN tombstones t ON t.name = n.name "
+                "SELECT n.name, n.key FROM named n LEFT JOIN taken t ON t.name = n.name "
                 "LEFT JOIN objects o ON o.kind = 'manifest' AND o.name = n.name "
                 "WHERE t.name IS NULL AND o.name IS NULL ORDER BY n.name"
             )
@@ -168,10 +173,24 @@ class Inventory:
             "WHERE o.kind = 'source' AND u.name IS NULL ORDER BY o.name"
         )
 
+    def taken_down(self, name: str) -> bool:
+        """Whether a bundle is taken down now; the listing tells, for a tombstone may have been lifted."""
+        return self.get("tombstone", name) is not None
+
+    def lost_tombstones(self) -> Iterator[str]:
+        """Ids of bundles that events say were taken down last, and not lifted since, without their tombstone."""
+        rows = self.db.execute(
+            "SELECT t.name FROM taken t LEFT JOIN lifted l ON l.name = t.name AND l.at >= t.at "
+            "LEFT JOIN objects o ON o.kind = 'tombstone' AND o.name = t.name "
+            "WHERE l.name IS NULL AND o.name IS NULL ORDER BY t.name"
+        )
+        return (str(row[0]) for row in rows)
+
     def still_there(self) -> Iterator[Item]:
         """Objects of bundles that were taken down."""
         return self._rows(
-            "SELECT o.name, o.key, o.size, o.at FROM objects o JOIN tombstones t ON t.name = o.name "
+            "SELECT o.name, o.key, o.size, o.at FROM objects o "
+            "JOIN objects t ON t.kind = 'tombstone' AND t.name = o.name "
             "WHERE o.kind IN ('manifest', 'wacz') ORDER BY o.name, o.key"
         )
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 from tasks.auditing.codes import Finding
 from tasks.auditing.inventory import Inventory, Item
-from tasks.errors import NotFound, StoreRefused
+from tasks.errors import FixityError, FormatError, NotFound, StoreRefused
 from tasks.store import Store
 from tasks.store.base import STORE_FORMAT
-from tasks.store.layout import BUNDLES, STORE_KEY, bundle_key, manifest_key
+from tasks.store.layout import BUNDLES, STORE_KEY, bundle_key, manifest_key, tombstone_key
 from tasks.store.objects import Upload
 
 __all__ = ["age", "is_old", "is_there", "listed_findings", "missing_bundles", "old_uploads", "store_findings"]
@@ -39,13 +39,18 @@ def missing_bundles(store: Store, inventory: Inventory) -> Iterator[Finding]:
 def listed_findings(store: Store, inventory: Inventory, now: datetime, upload_days: float) -> Iterator[Finding]:
     """Everything else: orphans, left-overs, strays, bundles that were taken down and are there."""
     for item in inventory.without("wacz", "manifest"):
-        if not inventory.has("tombstones", item.name) and not is_there(store, manifest_key(item.name)):
+        if not inventory.taken_down(item.name) and not is_there(store, manifest_key(item.name)):
             yield Finding("wacz-orphan", item.key, item.name, found=age(item.at, now))
     for item in inventory.without("attachment", "event"):
         if not is_there(store, f"{item.name}.json"):
             yield Finding("attachment-orphan", item.key, found=age(item.at, now))
     for item in inventory.still_there():
         yield Finding("tombstone-ignored", item.key, item.name)
+    for bundle_id in inventory.lost_tombstones():
+        yield Finding("tombstone-lost", tombstone_key(bundle_id), bundle_id)
+    for item in inventory.items("tombstone"):
+        if what := _tombstone_fault(store, item.name):
+            yield Finding("tombstone-broken", item.key, item.name, found=what)
     for kind, code in (("misplaced", "misplaced"), ("extra", "extra"), ("claim", "left-over"), ("probe", "left-over")):
         for item in inventory.items(kind):
             if code != "left-over" or is_old(item, now):
@@ -55,6 +60,15 @@ def listed_findings(store: Store, inventory: Inventory, now: datetime, upload_da
             yield Finding("upload-abandoned", upload.key, found=f"{upload.id}, {_age(upload.started_at, now)}")
     except StoreRefused as error:
         yield Finding("uploads-untold", BUNDLES, found=error.what)
+
+
+def _tombstone_fault(store: Store, bundle_id: str) -> str:
+    """What is wrong with a tombstone; the empty string for a whole one."""
+    try:
+        store.tombstones.find(bundle_id)
+    except (FormatError, FixityError) as error:
+        return error.what
+    return ""
 
 
 def old_uploads(store: Store, now: datetime, days: float) -> Iterator[Upload]:

@@ -40,6 +40,8 @@ class Repairer:
         with tempfile.TemporaryDirectory(prefix="tearsheet-repair-") as folder:
             if finding.code == "event-broken":
                 content = self._event(finding.key)
+            elif finding.code.startswith("attachment-"):
+                content = self._attachment(finding.key, Path(folder))
             elif finding.key.startswith(SOURCES):
                 content = self._source(finding.key, Path(folder))
             else:
@@ -81,6 +83,13 @@ class Repairer:
         data = b"".join(self.other.objects.read(key))
         read_event(key, data)
         return Content.of_bytes(data)
+
+    def _attachment(self, key: str, folder: Path) -> Content:
+        """By the digest in our own event."""
+        path, event = folder / "attachment", self.store.read_event(f"{key.removesuffix('.warc.gz')}.json")
+        sha256 = Digest(str(event.detail["warc"]["sha256"]))
+        write_new(path, self.other.objects.read(key), sha256=sha256)
+        return Content(path, sha256, path.stat().st_size)
 
     def _source(self, key: str, folder: Path) -> Content:
         path, sha256 = folder / "source", Digest(f"sha256:{key.removeprefix(SOURCES).partition('.')[0]}")

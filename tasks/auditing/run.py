@@ -1,13 +1,13 @@
 """One audit, from the listing to the report. Read `audit_store` for the order of the steps."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.auditing.bundles import Checked, check_bundle
+from tasks.auditing.bundles import Checked, check_bundle, digest_stored
 from tasks.auditing.codes import CODES, Finding
 from tasks.auditing.history import Journal, load_history, read_events
 from tasks.auditing.inventory import Inventory, Item
@@ -16,9 +16,10 @@ from tasks.auditing.repair import Repairer
 from tasks.auditing.report import Plan, Report
 from tasks.auditing.sources import check_source
 from tasks.auditing.turns import Turns
-from tasks.errors import FormatError, StoreUnavailable, TearsheetError
+from tasks.errors import FormatError, NotFound, StoreUnavailable, TearsheetError
 from tasks.records import BUNDLE_ID
 from tasks.store import Store
+from tasks.store.events import Event
 from tasks.store.layout import BUNDLES, EVENTS, SOURCES, bundle_key, manifest_key
 from tasks.store.objects import Listed
 from tasks.workers import ahead
@@ -126,12 +127,14 @@ class _Audit:
             self._tell(finding)
 
     def check_events(self) -> None:
-        """The events whose turn it is."""
+        """The events whose turn it is, with the responses that observations kept."""
         for item, event in read_events(self.store, self.turns.events()):
             if isinstance(event, FormatError):
                 self._tell(Finding("event-broken", item.key, found=event.what))
             elif event and event.bundle and event.kind in ("observation", "hold"):
                 self.inventory.note("named", event.bundle, item.key)
+                for finding in self._attached(item, event):
+                    self._tell(finding)
 
     def check_bundles(self) -> None:
         """The bundles and sources whose turn it is, several at once."""
@@ -177,7 +180,24 @@ class _Audit:
             self._tell(Finding("not-recorded", EVENTS, found=error.what))
         return report
 
-    # ---------------------------------------------------------------- one bundle or source
+    # ---------------------------------------------------------------- one bundle, source or attachment
+    def _attached(self, item: Item, event: Event) -> Iterator[Finding]:
+        """What is wrong with the WARC beside an observation, of which the event has size and digest."""
+        warc, key = event.detail.get("warc"), f"{item.name}.warc.gz"
+        if not isinstance(warc, dict):
+            return
+        beside = self.inventory.get("attachment", item.name)
+        if beside is None:
+            if not is_there(self.store, key) and is_there(self.store, item.key):
+                yield Finding("attachment-missing", key, event.bundle)
+        elif beside.size != warc.get("bytes"):
+            yield Finding("attachment-digest", key, event.bundle, f"{warc.get('bytes')} bytes", f"{beside.size}")
+        elif self.plan.level == "full":
+            with suppress(NotFound):
+                _, sha256 = digest_stored(self.store, key)
+                if sha256 != warc.get("sha256"):
+                    yield Finding("attachment-digest", key, event.bundle, str(warc.get("sha256")), sha256)
+
     def _check(self, turn: tuple[Item, int | None]) -> Checked:
         """In another thread: what is wrong with it."""
         item, size = turn
@@ -216,7 +236,7 @@ class _Audit:
             if not BUNDLE_ID.fullmatch(id_) or sha256[7:23] != id_[15:]:
                 self._tell(Finding("lineage-mismatch", manifest_key(checked.name), checked.name, id_, sha256))
             elif not self.inventory.get("manifest", id_):
-                why = "was taken down" if self.inventory.has("tombstones", id_) else "is not there"
+                why = "was taken down" if self.inventory.taken_down(id_) else "is not there"
                 self._tell(Finding("lineage-missing", manifest_key(checked.name), checked.name, id_, why))
 
     # ---------------------------------------------------------------- findings

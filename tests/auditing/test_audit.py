@@ -13,7 +13,7 @@ from tasks.records import digest_of
 from tasks.store import Store
 from tasks.store.events import Event
 from tasks.store.folder import FolderObjects
-from tasks.store.layout import STORE_KEY, bundle_key, manifest_key
+from tasks.store.layout import STORE_KEY, bundle_key, manifest_key, tombstone_key
 from tasks.store.local import LocalS3
 from tasks.store.objects import Content
 from tests.auditing.kit import (
@@ -294,15 +294,45 @@ def test_store_json_is_looked_at(location: str, opened: Opened, tmp_path: Path) 
     assert audit(opened(location), SIZE).good
 
 
-def test_an_attachment_that_changed_is_not_seen_by_any_level(location: str, opened: Opened, tmp_path: Path) -> None:
-    """Nothing says what its bytes were; the event beside it is guarded by its name."""
-    store, (bundle,) = opened(location), make_bundles(tmp_path / "w", 1)
+def test_the_response_beside_an_observation_is_held_against_the_event(
+    location: str, opened: Opened, tmp_path: Path
+) -> None:
+    store, other, (bundle,) = opened(location), opened(str(tmp_path / "other")), make_bundles(tmp_path / "w", 1)
+    observations = []
+    for number in range(3):
+        warc = {"sha256": digest_of(b"a response"), "bytes": 10}
+        observations.append(Event("observation", NOW + timedelta(seconds=number), bundle.id, {"warc": warc}))
+        for each in (store, other):
+            each.put_event(observations[-1], Content.of_bytes(b"a response"))
     fill(store, [bundle])
-    event = Event("observation", NOW, bundle.id)
-    store.put_event(event, Content.of_bytes(b"a response"))
-    overwrite(store, f"{event.stem}.warc.gz", b"another one")
+    gone, shorter, changed = (f"{event.stem}.warc.gz" for event in observations)
+    remove(store, gone)
+    overwrite(store, shorter, b"a respons")
+    overwrite(store, changed, b"A response")
 
-    assert audit(store).good
+    by_size = [("attachment-missing", gone), ("attachment-digest", shorter)]
+    assert codes(audit(store, SIZE)) == by_size
+    assert codes(audit(store, at=NOW + timedelta(hours=1))) == [*by_size, ("attachment-digest", changed)]
+    assert audit(store, at=NOW + timedelta(hours=2), repair_from=other).repaired == 3
+    assert read(store, changed) == b"a response"
+
+
+def test_tombstones_are_looked_at_and_lifted_ones_forgotten(location: str, opened: Opened, tmp_path: Path) -> None:
+    store, (lost, broken, lifted) = opened(location), make_bundles(tmp_path / "w", 3)
+    detail = {"sha256": lost.sha256, "reason": "r", "by": "me"}
+    for bundle in (lost, broken, lifted):
+        store.put_event(Event("tombstone", NOW, bundle.id, detail))
+    store.put_event(Event("lift", NOW + timedelta(hours=1), lifted.id, {"reason": "r", "by": "me"}))
+    fill(store, [lifted])
+    remove(store, tombstone_key(lost.id))
+    overwrite(store, tombstone_key(broken.id), b"{")
+    overwrite(store, "v1/tombstones/2026/11/23/x.json", b"{}")
+
+    assert sorted(codes(audit(store, SIZE))) == [
+        ("extra", "v1/tombstones/2026/11/23/x.json"),
+        ("tombstone-broken", tombstone_key(broken.id)),
+        ("tombstone-lost", tombstone_key(lost.id)),
+    ]
 
 
 def test_what_another_program_wrote_through_the_filer_is_found(
