@@ -74,6 +74,9 @@ def summary_line(outcomes: Counter[str], *, stopped: bool = False) -> str:
 
 def entry_line(entry: "Entry") -> str:
     """One row of `list`."""
+    if entry.tombstone:
+        gone = entry.tombstone.replace("\n", " ")
+        return printable(f"{entry.id}  taken down {gone}\n    {entry.final_url or '–'}")
     return (
         f"{entry.id}  {entry.verdict:8} {entry.words:6,} words  {printable(entry.title) or '–'}\n    {entry.final_url}"
     )

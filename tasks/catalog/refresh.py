@@ -194,8 +194,8 @@ def _is_wanted(key: str) -> bool:
 
 def _read_events(cache: Cache, store: Store, names: Iterable[str], heard: Heard, *, today: date) -> None:
     """Put in what these events tell, and those that could not be read before."""
-    again = [row[0] for row in cache.db.execute("SELECT name FROM broken") if not is_id(row[0])]
-    wanted = (key for key in chain(again, names) if not _is_read(cache, key))
+    again = {row[0] for row in cache.db.execute("SELECT name FROM broken") if not is_id(row[0])}
+    wanted = chain(sorted(again), (key for key in names if key not in again and not _is_read(cache, key)))
     found = _at_once(wanted, store.read_event)
     while batch := list(islice(found, _BATCH)):
         with cache.writing() as db:

@@ -111,8 +111,9 @@ def measure(location: str, settings: Settings, count: int, plainly: Path | None)
     with open_store(location, settings) as store:
         store._ready_to_write()
         began = time.perf_counter()
-        fill(store, count, plainly=plainly)
-        print(f"{count:,} manifests put in {time.perf_counter() - began:.1f} s")
+        if next(store.list_ids(), None) is None:
+            fill(store, count, plainly=plainly)
+            print(f"{count:,} manifests put in {time.perf_counter() - began:.1f} s", flush=True)
     result: multiprocessing.Queue[tuple[float, int]] = multiprocessing.get_context("spawn").Queue()
     process = multiprocessing.get_context("spawn").Process(target=rebuild_alone, args=(location, settings, result))
     process.start()
@@ -165,14 +166,16 @@ def told(what: str, median: float, longest: float, more: str = "") -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundles", type=int, default=100_000)
+    parser.add_argument("--keep", type=Path, help="a folder that keeps store and catalog for the next run")
     parser.add_argument("--s3", action="store_true", help="into a real SeaweedFS, not a folder")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tearsheet-bench-") as folder:
-        cache = str(Path(folder) / "cache")
+    with tempfile.TemporaryDirectory(prefix="tearsheet-bench-") as scratch:
+        folder = args.keep or Path(scratch)
+        cache = str(folder / "cache")
         if not args.s3:
             settings = load_settings(environ={}, store=f"{folder}/store", cache=cache)
             return 0 if measure(settings.store, settings, args.bundles, Path(settings.store)) else 1
-        with LocalS3(Path(folder) / "s3", bucket="bench") as server:
+        with LocalS3(folder / "s3", bucket="bench") as server:
             os.environ.update(server.environ)
             settings = load_settings(environ=server.environ, store="s3://bench/store", cache=cache)
             return 0 if measure(settings.store, settings, args.bundles, None) else 1
