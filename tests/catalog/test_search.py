@@ -139,6 +139,21 @@ def test_many_versions_of_one_article_leave_room_for_the_others(desk: Desk) -> N
     assert other in desk.found("ferry", limit=2)
 
 
+def test_of_a_word_in_very_many_texts_the_newest_and_those_with_it_in_the_title_are_ranked(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.catalog import search
+
+    monkeypatch.setattr(search, "_RANKED", 5)
+    monkeypatch.setattr(search, "_RANKED_TITLES", 2)
+    titled = put(desk.store, "20250101080000", "A ferry.", title="Ferry", url="https://a.example/0")
+    rest = [
+        put(desk.store, f"202602{day:02}080000", "A ferry.", url=f"https://a.example/{day}") for day in range(1, 20)
+    ]
+    assert desk.found("ferry") == [titled, *desk.found("a ferry")]
+    assert set(desk.found("a ferry")) == set(rest[-5:])
+
+
 def test_a_snippet_shows_where_most_of_it_stands(desk: Desk) -> None:
     text = "ferry. " + "Nothing here at all. " * 200 + "The last ferry left the harbour.\n\n" + "More of it. " * 100
     put(desk.store, text=text)
