@@ -14,18 +14,21 @@ from tasks.steps import check_server_answers, code, run_settings, tracked
 
 
 @flow(name="archive", flow_run_name="{url}", persist_result=False)
-async def archive(url: str, store: str | None = None, mode: Literal["page"] = "page") -> State[Any]:
+async def archive(
+    url: str, store: str | None = None, mode: Literal["page"] = "page", force: bool = False
+) -> State[Any]:
     """Capture, clean, pack, verify and store the page at `url`.
 
     Args:
         url: the page to archive
         store: folder or s3://bucket/prefix; default: the setting `store`
         mode: what is captured: the page alone
+        force: store a bundle even where nothing changed or most words are gone
 
     Fails with a plain message where nothing was stored or the verdict is bad. The state's data is the Outcome.
     """
     try:
-        outcome = await asyncio.to_thread(_archive, url, store)
+        outcome = await asyncio.to_thread(_archive, url, store, force)
     except TearsheetError as error:  # settings, rules or store: no page was tried
         outcome = Outcome(url, error=error)
     await acreate_markdown_artifact(key="archive", markdown=_as_markdown(outcome), description=url)
@@ -34,17 +37,17 @@ async def archive(url: str, store: str | None = None, mode: Literal["page"] = "p
     return Failed(message=str(outcome.error or _summary(outcome)), data=outcome)
 
 
-def archive_tracked(url: str, store: str | None = None) -> Outcome:
+def archive_tracked(url: str, store: str | None = None, *, force: bool = False) -> Outcome:
     """The outcome of one run of the flow in this process, recorded by the server that is named, else by a passing one.
 
     Raises SettingsError where the server that is named does not answer.
     """
     check_server_answers()
-    return asyncio.run(_tracked(url, store))
+    return asyncio.run(_tracked(url, store, force))
 
 
-async def _tracked(url: str, store: str | None) -> Outcome:
-    state = await archive(url, store=store, return_state=True)
+async def _tracked(url: str, store: str | None, force: bool) -> Outcome:
+    state = await archive(url, store=store, force=force, return_state=True)
     result: Any = await state.aresult(raise_on_failure=False)
     if isinstance(result, BaseException):  # the run itself broke or was interrupted
         raise result
@@ -52,15 +55,17 @@ async def _tracked(url: str, store: str | None) -> Outcome:
     return outcome
 
 
-def _archive(url: str, store: str | None) -> Outcome:
+def _archive(url: str, store: str | None, force: bool) -> Outcome:
     settings = run_settings(store)
     with open_tools(settings, config_dirs()) as tools:
-        return archive_page(url, tools, run=tracked(settings))
+        return archive_page(url, tools, run=tracked(settings), force=force)
 
 
 def _summary(outcome: Outcome) -> str:
     if not outcome.verdict or not outcome.ref:
         return "not stored"
+    if outcome.observation:
+        return f"unchanged since {outcome.ref.id}"
     stored = "stored as" if outcome.ref.created else "already stored as"
     reasons = f" ({', '.join(outcome.verdict.reasons)})" if outcome.verdict.reasons else ""
     return f"{outcome.verdict.kind}{reasons}, {stored} {outcome.ref.key}"
@@ -74,6 +79,10 @@ def _as_markdown(outcome: Outcome) -> str:
     if outcome.verdict:
         reasons = ", ".join(outcome.verdict.reasons)
         lines.append(f"- verdict: **{outcome.verdict.kind}**{': ' + code(reasons) if reasons else ''}")
+    if outcome.version:
+        lines.append(f"- version: {outcome.version}")
+    if outcome.observation:
+        lines.append(f"- unchanged: observation {code(outcome.observation)}")
     if outcome.ref:
         known = "" if outcome.ref.created else " (was there already)"
         lines.append(f"- key: {code(outcome.ref.key)}, {outcome.ref.size:,} bytes{known}")

@@ -15,8 +15,22 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from flows import cli_catalog, cli_retention
-from flows.cli_common import At, Config, Force, Json, Store, Target, at_moment, day, heard, warn
+from flows import cli_audit, cli_catalog, cli_diff, cli_exchange, cli_key, cli_lake, cli_retention
+from flows.cli_common import (
+    At,
+    Config,
+    Force,
+    Json,
+    RequireSignature,
+    Store,
+    Target,
+    Trusted,
+    at_moment,
+    day,
+    heard,
+    warn,
+)
+from flows.cli_key import made_key_lines
 from flows.cli_rules import rules_app
 from tasks import __version__
 from tasks.errors import PermanentError, RuleError, SettingsError, TearsheetError, UrlRefused
@@ -34,6 +48,9 @@ watch_app = typer.Typer(
 )
 app.add_typer(watch_app, name="watch")
 app.add_typer(rules_app, name="rules")
+for area in (cli_catalog, cli_diff, cli_audit, cli_retention, cli_exchange, cli_key):
+    area.add_commands(app)
+cli_lake.add_commands(cli_catalog.catalog_app)
 
 
 def _version(wanted: bool) -> None:
@@ -57,14 +74,21 @@ def archive(
     urls: Annotated[list[str], typer.Argument(help="URLs; - reads them from stdin, one a line.")],
     store: Store = None,
     mode: Annotated[Literal["page"], typer.Option(help="What is captured: the page alone.")] = "page",
+    force: Annotated[
+        bool, typer.Option("--force", help="Store a bundle even where nothing changed or most words are gone.")
+    ] = False,
+    sign: Annotated[bool | None, typer.Option("--sign/--no-sign", help="Sign the bundles, or do not. [sign]")] = None,
+    timestamp: Annotated[
+        str | None, typer.Option("--timestamp", help="RFC 3161 server to stamp the signatures. [none]")
+    ] = None,
     track: Annotated[
         bool, typer.Option("--track", help="As a Prefect flow run, even without PREFECT_API_URL.")
     ] = False,
     json: Json = False,
     config: Config = None,
 ) -> None:
-    """Capture, clean, pack, verify and store pages."""
-    settings = load_settings(config, store=store)
+    """Capture, clean, pack, verify and store pages; one whose text is that of its latest version is noted instead."""
+    settings = load_settings(config, store=store, sign=sign, timestamp_url=timestamp)
     tracked = track or bool(os.environ.get("PREFECT_API_URL"))
     total = None if "-" in urls else len(dict.fromkeys(urls))
     from tasks.present import Talk, outcome_line, print_json, summary_line
@@ -72,10 +96,13 @@ def archive(
     counts: Counter[str] = Counter()
     all_good, stop = True, _stop_on_interrupt()
     with Talk(total) as talk:
+        for line in made_key_lines(settings):
+            talk.say(line)
         talk.say("running as a Prefect flow" if tracked else "running without Prefect (--track records the run there)")
-        outcomes = _track(urls, settings, config, stop) if tracked else _plain(urls, settings, config, stop)
+        archived = _track if tracked else _plain
+        outcomes = archived(urls, settings, config, stop, force)
         for outcome in outcomes:
-            counts["failed" if outcome.error else outcome.as_json()["verdict"]] += 1
+            counts[outcome.kind] += 1
             all_good &= outcome.good
             print_json(outcome.as_json()) if json else print(outcome_line(outcome), flush=True)
             talk.advance(outcome.url)
@@ -97,20 +124,25 @@ def _stop_on_interrupt() -> threading.Event:
     return stop
 
 
-def _plain(urls: list[str], settings: Settings, config: str | None, stop: threading.Event) -> Iterator[Any]:
+def _plain(
+    urls: list[str], settings: Settings, config: str | None, stop: threading.Event, force: bool
+) -> Iterator[Any]:
     from tasks.pipeline import archive_pages, open_tools
 
-    with open_tools(settings, config_dirs(config)) as tools:
-        yield from archive_pages(_each(urls), tools, stop=stop)
+    with open_tools(settings, config_dirs(config), heard=heard()) as tools:
+        yield from archive_pages(_each(urls), tools, stop=stop, force=force)
 
 
-def _track(urls: list[str], settings: Settings, config: str | None, stop: threading.Event) -> Iterator[Any]:
+def _track(
+    urls: list[str], settings: Settings, config: str | None, stop: threading.Event, force: bool
+) -> Iterator[Any]:
     """One flow run a URL, one after the other."""
     from flows.archive import archive_tracked
 
     if config:
         os.environ["TEARSHEET_CONFIG"] = config
-    yield from (archive_tracked(url, settings.store) for url in _each(urls) if not stop.is_set())
+    os.environ |= {"TEARSHEET_SIGN": str(settings.sign).lower(), "TEARSHEET_TIMESTAMP_URL": settings.timestamp_url}
+    yield from (archive_tracked(url, settings.store, force=force) for url in _each(urls) if not stop.is_set())
 
 
 def _each(urls: list[str]) -> Iterator[str]:
@@ -131,20 +163,24 @@ def pull(
     at: At = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder; the copy goes into <folder>/<id>/.")] = Path(),
     force: Force = False,
+    require_signature: RequireSignature = False,
+    trusted: Trusted = None,
     store: Store = None,
     json: Json = False,
     config: Config = None,
 ) -> None:
-    """Get a verified copy: WACZ, WARC and article files."""
+    """Get a verified copy: WACZ, WARC, article files and time stamps."""
     from tasks.catalog import locate
     from tasks.present import print_json
+    from tasks.proof import trust_of
     from tasks.retrieve import pull as pull_bundle
     from tasks.store import open_store
 
     settings, moment = load_settings(config, store=store), at_moment(at)
     with open_store(settings.store, settings) as opened:
+        trust = trust_of(settings, trusted=trusted or (), required=require_signature)
         id_ = locate(opened, settings, target, moment, heard=heard())
-        pulled = pull_bundle(opened, id_, out, force=force)
+        pulled = pull_bundle(opened, id_, out, force=force, trust=trust)
     if json:
         files = [str(path) for path in pulled.files]
         print_json({"id": pulled.id, "folder": str(pulled.folder), "files": files, "verified": True})
@@ -280,40 +316,54 @@ def explain(
     raise typer.Exit(0 if explained.good else 1)
 
 
-@app.command(epilog="Example: tearsheet verify story.wacz capture.warc.gz")
+@app.command(epilog="Example: tearsheet verify story.wacz --trusted desk.pub.pem --require-signature")
 def verify(
     targets: Annotated[list[str], typer.Argument(help="WACZ or WARC files, or ids of stored bundles.")],
     level: Annotated[Literal["structure", "fixity", "full"], typer.Option(help="How deep to look.")] = "full",
+    require_signature: RequireSignature = False,
+    trusted: Trusted = None,
+    timestamp_ca: Annotated[
+        str | None, typer.Option("--timestamp-ca", help="PEM file: authorities whose time stamps count.")
+    ] = None,
     store: Store = None,
     json: Json = False,
     config: Config = None,
 ) -> None:
-    """Find every problem of any WACZ or WARC."""
-    from tasks.bundle.verify import is_sound
-    from tasks.present import print_json
-    from tasks.retrieve import verify_target
+    """Find every problem of any WACZ or WARC, and say what its signature and time stamps prove."""
+    from tasks.proof import trust_of
+    from tasks.retrieve import examine_target
 
-    settings = load_settings(config, store=store)
+    settings = load_settings(config, store=store, timestamp_ca=timestamp_ca)
+    trust = trust_of(settings, trusted=trusted or (), required=require_signature)
     sound = True
     for target in targets:
         try:
-            problems = verify_target(target, settings, level)
+            problems, proof = examine_target(target, settings, level, trust)
         except TearsheetError as error:  # one that cannot be read never hides the others
             print(f"tearsheet: {error}", file=sys.stderr)
             sound = False
             continue
-        good = is_sound(problems)
-        sound &= good
-        if json:
-            rows = [
-                {"code": p.code, "place": p.place, "expected": p.expected, "found": p.found, "severity": p.severity}
-                for p in problems
-            ]
-            print_json({"target": target, "sound": good, "level": level, "problems": rows})
-        else:
-            print(f"{target}: {'sound' if good else 'NOT SOUND'} ({level})")
-            print("".join(f"  {problem}\n" for problem in problems), end="")
+        sound &= _print_examined(target, level, problems, proof, json=json)
     raise typer.Exit(0 if sound else 1)
+
+
+def _print_examined(target: str, level: str, problems: Any, proof: Any, *, json: bool) -> bool:
+    """What was found; whether it is sound."""
+    from tasks.bundle.verify import is_sound
+    from tasks.present import print_json, printable
+
+    good = is_sound(problems)
+    if json:
+        rows = [
+            {"code": p.code, "place": p.place, "expected": p.expected, "found": p.found, "severity": p.severity}
+            for p in problems
+        ]
+        print_json({"target": target, "sound": good, "level": level, "problems": rows, **proof.as_json()})
+    else:
+        print(f"{target}: {'sound' if good else 'NOT SOUND'} ({level})")
+        lines = [*map(str, problems), *proof.lines()]
+        print("".join(f"  {printable(line)}\n" for line in lines), end="")
+    return good
 
 
 # ------------------------------------------------------------------ clean anew
@@ -379,9 +429,9 @@ def watch_run(
     for source in chosen:
         settings = load_settings(config, store=store or source.store or None)
         try:
-            with open_tools(settings, dirs) as tools:
-                heard = (lambda outcome: None) if json else (lambda outcome: print(outcome_line(outcome), flush=True))
-                report = watch_source(source, tools, heard=heard)
+            with open_tools(settings, dirs, heard=heard()) as tools:
+                told = (lambda outcome: None) if json else (lambda outcome: print(outcome_line(outcome), flush=True))
+                report = watch_source(source, tools, heard=told)
         except TearsheetError as error:  # one source's failure never stops the others
             talk.say(f"{source.name}: {error}")
             good = False
@@ -393,7 +443,7 @@ def watch_run(
 
 @app.command(epilog="Example: PREFECT_API_URL=http://127.0.0.1:4200/api tearsheet serve")
 def serve(store: Store = None, config: Config = None) -> None:
-    """Serve the deployments archive/default, reclean/default and watch/<name> to a Prefect server, until Ctrl-C."""
+    """Serve the deployments archive/, audit/, reclean/default and watch/<name> to a Prefect server, until Ctrl-C."""
     if config:
         os.environ["TEARSHEET_CONFIG"] = config
     if store:
@@ -422,10 +472,6 @@ def demo(
         print(f"  {concept:14} {chars:6,}")
     print(f"\nverified copy: {shown.pulled.folder}")
     print("\n".join(f"  {path.relative_to(shown.pulled.folder)}" for path in shown.pulled.files))
-
-
-cli_catalog.add_commands(app)
-cli_retention.add_commands(app)
 
 
 def main() -> NoReturn:

@@ -11,7 +11,10 @@ from tasks.errors import TearsheetError
 if TYPE_CHECKING:
     from tasks.catalog import Heard
 
-__all__ = ["At", "Config", "Force", "Json", "Store", "Target", "at_moment", "day", "heard", "warn"]
+__all__ = [
+    *("At", "Config", "Force", "Json", "RequireSignature", "Store", "Target", "Trusted"),
+    *("at_moment", "day", "heard", "warn"),
+]
 
 Store = Annotated[str | None, typer.Option("--store", help="Folder or s3://bucket/prefix. [TEARSHEET_STORE, archive/]")]
 Config = Annotated[
@@ -19,6 +22,12 @@ Config = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
+RequireSignature = Annotated[
+    bool, typer.Option("--require-signature", help="Refuse what no key of yours, or one you trust, has signed.")
+]
+Trusted = Annotated[
+    list[str] | None, typer.Option("--trusted", help="Fingerprint, or file with a public key, that you trust.")
+]
 Target = Annotated[str, typer.Argument(help="A bundle's id, or a URL: its newest good bundle.")]
 At = Annotated[str | None, typer.Option("--at", help="The newest not after this day or ISO time (UTC).")]
 

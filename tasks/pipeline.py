@@ -1,8 +1,8 @@
 """The order of the stages, once: from a URL to a stored bundle and back. Read this file first.
 
-URL → capture → clean → pack → verify → store, and back: find → fetch → verify → extract. The stages know nothing
-of each other; what needs two of them is composed here. How a stage is run is a parameter (`Run`): plainly, with
-retries, or as a Prefect task (tasks/steps.py).
+URL → capture → clean → compare → pack → verify → store, or, where nothing is new, compare → observe; and back:
+find → fetch → verify → extract. The stages know nothing of each other; what needs two of them is composed here. How a
+stage is run is a parameter (`Run`): plainly, with retries, or as a Prefect task (tasks/steps.py).
 """
 
 import contextlib
@@ -22,16 +22,23 @@ from urllib.parse import urlsplit
 from tasks import __version__
 from tasks.bundle.manifest import removed_chars
 from tasks.bundle.pack import pack_bundle
+from tasks.bundle.provenance import settings_digest
+from tasks.bundle.sign import Signer
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
 from tasks.capture.verdict import judge
+from tasks.catalog import Heard, open_catalog
 from tasks.clean import RuleSet, load_rules
 from tasks.errors import FixityError, TearsheetError, TransientError
-from tasks.reading import read_article
-from tasks.records import Article, Bundle, BundleRef, Capture, Metadata, PageText, Problem, Verdict
+from tasks.keys import signer_of
+from tasks.observing import observe
+from tasks.reading import Reading, read_article
+from tasks.records import Bundle, BundleRef, Capture, Metadata, Problem, Verdict
 from tasks.settings import Settings
 from tasks.store import Store, open_store
+from tasks.timestamps import stamp_bundle
+from tasks.versioning import Compared, History, Version, compare, seen_as
 
 __all__ = [
     "Outcome",
@@ -49,6 +56,7 @@ __all__ = [
 ]
 
 R = TypeVar("R")
+_SILENT = Heard()
 
 
 class Run(Protocol):
@@ -67,31 +75,29 @@ class Tools:
     rules: RuleSet
     store: Store
     workspace: Path  # bundles stand here until the store has them
+    history: History  # what captures are held against
+    signer: Signer | None = None  # of new bundles; open_tools has it unless the settings say not to sign
 
 
 @contextlib.contextmanager
-def open_tools(settings: Settings, rule_dirs: Iterable[Path], *, resolver: Any = None) -> Iterator[Tools]:
-    """The tools for one command or flow run; connections and temporary files are gone afterwards."""
-    rules = load_rules(tuple(rule_dirs))
+def open_tools(
+    settings: Settings, rule_dirs: Iterable[Path], *, resolver: Any = None, heard: Heard = _SILENT
+) -> Iterator[Tools]:
+    """The tools for one command or flow run; connections and temporary files are gone afterwards.
+
+    `heard` is told of a catalog that has to be made first, or cannot be.
+    """
+    rules, signer = load_rules(tuple(rule_dirs)), signer_of(settings)
     with (
         open_store(settings.store, settings) as store,
+        History(store, lambda: open_catalog(store, settings, heard=heard)) as history,
         Recorder(settings, resolver=resolver) as recorder,
         tempfile.TemporaryDirectory(prefix="tearsheet-") as workspace,
     ):
-        yield Tools(settings, recorder, rules, store, Path(workspace))
+        yield Tools(settings, recorder, rules, store, Path(workspace), history, signer)
 
 
 # ------------------------------------------------------------------ stages
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What the page says: its text, article, metadata and what the capture is worth."""
-
-    page: PageText
-    article: Article | None
-    metadata: Metadata
-    verdict: Verdict
-
-
 def capture_stage(url: str, tools: Tools) -> Capture:
     """One visit to `url`, redirects followed."""
     return tools.recorder.capture(url)
@@ -113,8 +119,20 @@ def read_capture(capture: Capture, settings: Settings, rules: RuleSet) -> Readin
     return Reading(page, article, metadata, verdict)
 
 
-def pack_stage(capture: Capture, reading: Reading, tools: Tools) -> Bundle:
+def compare_stage(capture: Capture, reading: Reading, tools: Tools, force: bool) -> Compared:
+    """The reading held against the latest good version of its article."""
+    return compare(capture, reading, tools.history, tools.settings, force=force)
+
+
+def observe_stage(capture: Capture, compared: Compared, version: Version, tools: Tools) -> str:
+    """The key of the event that tells of a visit which found this version unchanged."""
+    made_by = provenance_of(tools.settings, tools.rules)
+    return observe(capture, compared, version, store=tools.store, workspace=tools.workspace, provenance=made_by)
+
+
+def pack_stage(capture: Capture, compared: Compared, tools: Tools) -> Bundle:
     """The bundle on disk, in the workspace."""
+    reading = compared.reading
     return pack_bundle(
         tools.workspace,
         capture=capture,
@@ -122,19 +140,28 @@ def pack_stage(capture: Capture, reading: Reading, tools: Tools) -> Bundle:
         verdict=reading.verdict,
         article=reading.article,
         metadata=reading.metadata,
-        provenance=provenance_of(tools.settings, tools.rules),
+        provenance={**provenance_of(tools.settings, tools.rules), **compared.provenance},
+        signer=tools.signer,
     )
 
 
 def provenance_of(settings: Settings, rules: RuleSet) -> Mapping[str, Any]:
     """What decided the bundle besides the capture itself; nothing here may change from run to run."""
-    kept = ("max_body_bytes", "max_decoded_bytes", "max_header_bytes", "max_redirects", "thin_words", "contact")
+    kept = {key: getattr(settings, key) for key in _DECIDING}
     return {
         "software": f"tearsheet/{__version__}",
         "rules": rules.digest,
         "model": rules.scorer.digest,
-        "settings": {key: getattr(settings, key) for key in kept},
+        "settings": kept,
+        "settings_digest": settings_digest(kept),
     }
+
+
+_DECIDING = (  # every setting that can make a bundle of the same answers another one
+    *("max_body_bytes", "max_decoded_bytes", "max_header_bytes", "max_redirects"),
+    *("thin_words", "thinner_share", "thinner_from_words"),
+    *("idle_timeout_s", "total_timeout_s", "contact", "user_agent", "accept_language"),
+)
 
 
 def verify_stage(bundle: Bundle) -> tuple[Problem, ...]:
@@ -145,8 +172,14 @@ def verify_stage(bundle: Bundle) -> tuple[Problem, ...]:
 def store_stage(bundle: Bundle, tools: Tools) -> BundleRef:
     """The bundle committed to the store and read back; the local copy goes."""
     ref = tools.store.put_bundle(bundle)
+    tools.history.add(bundle.id, bundle.manifest)
     bundle.path.unlink(missing_ok=True)
     return ref
+
+
+def timestamp_stage(bundle: Bundle, tools: Tools) -> tuple[Problem, ...]:
+    """A time stamp over the stored bundle's signature, where the settings name a server; a note where it fails."""
+    return stamp_bundle(tools.store, bundle, tools.settings)
 
 
 # ------------------------------------------------------------------ one page
@@ -157,7 +190,9 @@ class Outcome:
     url: str
     final_url: str = ""
     verdict: Verdict | None = None
-    ref: BundleRef | None = None
+    ref: BundleRef | None = None  # of the bundle stored, or of the one that was found unchanged
+    version: int | None = None  # its number among the versions of its article; None: it is none
+    observation: str = ""  # key of the event of a visit that found nothing new
     title: str = ""
     words: int = 0
     text: str = ""
@@ -171,8 +206,15 @@ class Outcome:
         """Whether the page is stored with a good verdict."""
         return self.ref is not None and self.verdict is not None and self.verdict.good
 
+    @property
+    def kind(self) -> str:
+        """One word: the verdict, unchanged, or failed."""
+        if self.error or not self.verdict:
+            return "failed"
+        return "unchanged" if self.observation else self.verdict.kind.value
+
     def as_json(self) -> dict[str, Any]:
-        """The fields of `archive --json`; `version` and `requisites` are null until something fills them."""
+        """The fields of `archive --json`; `requisites` is null until something fills it."""
         ref, verdict, error = self.ref, self.verdict, self.error
         return {
             "url": self.url,
@@ -180,8 +222,9 @@ class Outcome:
             "verdict": verdict.kind.value if verdict else "error",
             "reasons": list(verdict.reasons) if verdict else [error.code if error else "unknown"],
             "id": ref.id if ref else None,
-            "version": None,
+            "version": self.version,
             "created": bool(ref and ref.created),
+            "observation": self.observation or None,
             "title": self.title or None,
             "words": self.words,
             "removed_chars": sum(self.removed.values()),
@@ -212,11 +255,12 @@ class Plainly:
         return stage(*args)
 
 
-RETRIED = frozenset({"capture_stage", "store_stage"})  # stages that talk to someone else
+# Stages that talk to someone else.
+RETRIED = frozenset({"capture_stage", "compare_stage", "observe_stage", "store_stage"})
 
 
-def archive_page(url: str, tools: Tools, *, run: Run | None = None) -> Outcome:
-    """One URL captured, cleaned, packed, verified and stored.
+def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool = False) -> Outcome:
+    """One URL captured, cleaned, packed, verified and stored; or noted as unchanged, which `force` never does.
 
     Never raises a TearsheetError: it is in the outcome, so that one URL cannot stop others.
     """
@@ -226,12 +270,19 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None) -> Outcome:
         capture = run(capture_stage, url, tools)
         with contextlib.closing(capture):
             reading = run(clean_stage, capture, tools)
-            bundle = run(pack_stage, capture, reading, tools)
-            problems = run(verify_stage, bundle)
-            if not is_sound(problems):
-                return _outcome(url, capture, reading, problems, started, error=_unsound(bundle))
-            ref = run(store_stage, bundle, tools)
-            return _outcome(url, capture, reading, problems, started, ref=ref)
+            with tools.history.turn(seen_as(capture, reading).pages):
+                compared = run(compare_stage, capture, reading, tools, force)
+                if version := compared.confirms:
+                    key = run(observe_stage, capture, compared, version, tools)
+                    return _outcome(url, capture, compared, (), started, ref=version.ref, observation=key)
+                bundle = run(pack_stage, capture, compared, tools)
+                problems = run(verify_stage, bundle)
+                if not is_sound(problems):
+                    return _outcome(url, capture, compared, problems, started, error=_unsound(bundle))
+                ref = run(store_stage, bundle, tools)
+            if tools.settings.timestamp_url:
+                problems += run(timestamp_stage, bundle, tools)
+            return _outcome(url, capture, compared, problems, started, ref=ref)
     except TearsheetError as error:
         shown = re.sub(r"//[^/@]*@", "//…@", url)  # a refused URL may hold a password, and outcomes go into logs
         return Outcome(shown, error=error, elapsed_s=time.monotonic() - started)
@@ -248,19 +299,23 @@ def _unsound(bundle: Bundle) -> FixityError:
 def _outcome(
     url: str,
     capture: Capture,
-    reading: Reading,
+    compared: Compared,
     problems: tuple[Problem, ...],
     started: float,
     *,
     ref: BundleRef | None = None,
+    observation: str = "",
     error: TearsheetError | None = None,
 ) -> Outcome:
+    reading = compared.reading
     article, title = reading.article, reading.metadata.title
     return Outcome(
         url=url,
         final_url=capture.final_url,
         verdict=reading.verdict,
         ref=ref,
+        version=compared.number if ref else None,
+        observation=observation,
         title=title.value if title else "",
         words=article.words if article else 0,
         text=article.text if article else "",
@@ -289,7 +344,7 @@ class _Orderly:
                 host = self.hosts[host_of(args[0])]
             with host:
                 return self.run(stage, *args)
-        if stage is store_stage:
+        if stage in (compare_stage, observe_stage, store_stage, timestamp_stage):
             return self.run(stage, *args)
         with self.tree:
             return self.run(stage, *args)
@@ -304,9 +359,14 @@ def host_of(url: str) -> str:
 
 
 def archive_pages(
-    urls: Iterable[str], tools: Tools, *, run: Run | None = None, stop: threading.Event | None = None
+    urls: Iterable[str],
+    tools: Tools,
+    *,
+    run: Run | None = None,
+    stop: threading.Event | None = None,
+    force: bool = False,
 ) -> Iterator[Outcome]:
-    """Outcomes of many URLs as they finish; `urls` is read as places come free.
+    """Outcomes of many URLs as they finish, each as of archive_page; `urls` is read as places come free.
 
     Once `stop` is set no further page is begun; those under way finish and are given.
     """
@@ -319,7 +379,7 @@ def archive_pages(
             for url in urls:
                 if stop.is_set():
                     break
-                pending.add(pool.submit(archive_page, url, tools, run=orderly))
+                pending.add(pool.submit(archive_page, url, tools, run=orderly, force=force))
                 if len(pending) >= workers * 2:
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
                     yield from (future.result() for future in done)

@@ -55,12 +55,17 @@ def outcome_line(outcome: "Outcome") -> str:
     verdict, ref = outcome.verdict, outcome.ref
     if verdict is None or ref is None:
         return f"failed   {outcome.url}"
-    reasons = f" ({', '.join(verdict.reasons)})" if verdict.reasons else ""
     title = printable(outcome.title or outcome.final_url)
+    if outcome.observation:
+        return f"unchanged since {ref.id}  {title}\n         {outcome.observation}, {outcome.elapsed_s:.2f} s"
+    reasons = f" ({', '.join(verdict.reasons)})" if verdict.reasons else ""
     removed = sum(outcome.removed.values())
+    late = "".join(
+        f"\n         {printable(str(item))}" for item in outcome.problems if item.code == "timestamp-missing"
+    )
     return (
         f"{verdict.kind.value:8} {title}{reasons}\n         {ref.id}  {outcome.words:,} words kept, "
-        f"{removed:,} characters removed, {ref.size:,} bytes, {outcome.elapsed_s:.2f} s\n         {ref.key}"
+        f"{removed:,} characters removed, {ref.size:,} bytes, {outcome.elapsed_s:.2f} s\n         {ref.key}{late}"
     )
 
 
@@ -73,10 +78,10 @@ def summary_line(outcomes: Counter[str], *, stopped: bool = False) -> str:
 
 
 def entry_line(entry: "Entry") -> str:
-    """One row of `list`."""
+    """One row of `list`; of a bundle that was taken down when and why, and nothing else."""
     if entry.tombstone:
         gone = entry.tombstone.replace("\n", " ")
-        return printable(f"{entry.id}  taken down {gone}\n    {entry.final_url or '–'}")
+        return printable(f"{entry.id}  taken down {gone}")
     return (
         f"{entry.id}  {entry.verdict:8} {entry.words:6,} words  {printable(entry.title) or '–'}\n    {entry.final_url}"
     )
@@ -178,10 +183,10 @@ class Talk:
         if self.bar:
             self.bar.stop()
 
-    def advance(self, what: str) -> None:
-        """One more URL or bundle is done."""
+    def advance(self, what: str, total: int | None = None) -> None:
+        """One more URL or bundle is done, of `total` where that is known only now."""
         if self.bar:
-            self.bar.update(self.row, advance=1, description=what[-50:])
+            self.bar.update(self.row, advance=1, description=what[-50:], total=total or self.total)
 
     def say(self, line: str) -> None:
         """One line for people."""

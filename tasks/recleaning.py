@@ -20,20 +20,24 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from tasks.bundle.derived import article_files
-from tasks.bundle.manifest import SOURCED, Manifest, read_manifest
+from tasks.bundle.manifest import PREVIOUS, SOURCED, Manifest, read_manifest
 from tasks.bundle.original import Original, StoredBlock, StoredExchange, read_original
 from tasks.bundle.pack import pack_bundle
+from tasks.bundle.provenance import settings_digest
+from tasks.bundle.sign import Signer
 from tasks.bundle.verify import is_sound, verify_file
-from tasks.capture.head import HEAD_END, parse_head
+from tasks.capture.head import FRAMING_REMOVED, HEAD_END, parse_stored_head, resource_head
 from tasks.catalog import Entry, entries, families, is_id, newest, read_entry
 from tasks.clean import RuleSet, load_rules
 from tasks.diff import Diff, diff_texts
 from tasks.errors import FixityError, FormatError, NotFound, PermanentError, TearsheetError
+from tasks.keys import signer_of
 from tasks.lineage import lineage_problems
 from tasks.pipeline import Reading, provenance_of, read_capture
 from tasks.records import Bundle, Capture, Digest, Exchange, VerdictKind
 from tasks.settings import Settings
 from tasks.store import Store, open_store
+from tasks.versioning import still_thin
 from tasks.workers import in_processes, in_threads, make_shards
 
 __all__ = [
@@ -54,7 +58,9 @@ __all__ = [
 
 _SHARD = 25  # bundles that one process is handed at once: opening a store costs as much as a few of them
 # Settings that decide how a page is read; the others in provenance.json tell of the capture and stay the parent's.
-_OF_CLEANING = ("max_decoded_bytes", "thin_words")
+_OF_CLEANING = ("max_decoded_bytes", "thin_words", "thinner_share", "thinner_from_words")
+_OF_HISTORY = (PREVIOUS, "forced")  # in provenance.json: what the capture was held against stays
+_MADE_BY = ("software", "rules", "model")  # of provenance.json
 STATUSES = ("unchanged", "changed", "worse", "problem")
 _SHOWN_FIELDS = (*SOURCED, "verdict", "no_article", "media_type", "charset", "decode_flags")
 
@@ -248,16 +254,18 @@ class Bench:
     store: Store
     workspace: Path
     tree: threading.Lock  # one page in memory as a tree: threads gain nothing there, and libxml2 is safest so
+    signer: Signer | None
 
 
 @contextlib.contextmanager
 def open_bench(job: Job) -> Iterator[Bench]:
     """The bench for one run or one shard; nothing of it stays on disk."""
+    signer = None if job.dry_run else signer_of(job.settings)
     with (
         open_store(job.settings.store, job.settings) as store,
         tempfile.TemporaryDirectory(prefix="tearsheet-") as workspace,
     ):
-        yield Bench(job, _rules(job.dirs), store, Path(workspace), threading.Lock())
+        yield Bench(job, _rules(job.dirs), store, Path(workspace), threading.Lock(), signer)
 
 
 @lru_cache(maxsize=4)
@@ -293,6 +301,7 @@ def _reclean(id_: str, bench: Bench) -> Recleaned:
         capture = capture_of(original)
         with bench.tree:
             reading = read_capture(capture, bench.job.settings, bench.rules)
+        reading = still_thin(manifest.verdict, reading, bench.job.settings)
         found = _compared(manifest, original, capture, reading, diff=bench.job.diff)
         if not found.parts or bench.job.dry_run:
             return Recleaned(**found.values)
@@ -323,10 +332,11 @@ def capture_of(original: Original) -> Capture:
 
 
 def _exchange(stored: StoredExchange) -> Exchange:
-    raw = _head(stored.block)
-    head = parse_head(raw)
+    raw = b"" if stored.media_type else _head(stored.block)
+    head = resource_head(stored.media_type) if stored.media_type else parse_stored_head(raw)
     if head is None:
         raise FormatError("no HTTP head", where=stored.record_id, remedy="`tearsheet verify` lists every problem")
+    flags = stored.fact("flags").split()
     try:
         return Exchange(
             url=stored.url,
@@ -340,11 +350,11 @@ def _exchange(stored: StoredExchange) -> Exchange:
             block_digest=stored.block_digest,
             payload_digest=Digest(stored.fact("payloadDigest")),
             payload_size=int(stored.fact("payloadSize")),
-            chunked=head.chunked,
+            chunked=head.chunked and FRAMING_REMOVED not in flags,
             truncated=stored.truncated,
-            flags=tuple(stored.fact("flags").split()),
-            first_byte_s=int(stored.fact("firstByteMs")) / 1000,
-            elapsed_s=int(stored.fact("fetchTimeMs")) / 1000,
+            flags=tuple(flags),
+            first_byte_s=_seconds(stored.fact("firstByteMs")),
+            elapsed_s=_seconds(stored.fact("fetchTimeMs")),
         )
     except ValueError as error:
         raise FormatError(
@@ -352,6 +362,11 @@ def _exchange(stored: StoredExchange) -> Exchange:
             where=stored.record_id,
             remedy="`tearsheet verify` lists every problem",
         ) from None
+
+
+def _seconds(milliseconds: str) -> float | None:
+    """None where the capture, another tool's, does not tell."""
+    return int(milliseconds) / 1000 if milliseconds else None
 
 
 def _head(block: StoredBlock) -> bytes:
@@ -436,6 +451,7 @@ def _pack(
         metadata=reading.metadata,
         provenance=_provenance(manifest, original.provenance, bench),
         original=original,
+        signer=bench.signer,
     )
     problems = verify_file(bundle.path, expected=bundle.sha256, manifest=bundle.manifest)
     if not is_sound(problems):
@@ -450,13 +466,16 @@ def _pack(
 def _provenance(manifest: Manifest, parents: Mapping[str, Any], bench: Bench) -> Mapping[str, Any]:
     """What made the derived bundle: program and rules of now, the capture's settings, the parent and what made that."""
     now = provenance_of(bench.job.settings, bench.rules)
-    settings = {**now["settings"], **parents.get("settings", {}), **{key: now["settings"][key] for key in _OF_CLEANING}}
+    settings = {**parents.get("settings", {}), **{key: now["settings"][key] for key in _OF_CLEANING}}
     link = {"id": manifest.id, "sha256": manifest.sha256}
     above = manifest.lineage
     return {
+        **{name: parents[name] for name in ("imported",) if name in parents},
         **now,
+        **{key: parents[key] for key in _OF_HISTORY if key in parents},
         "settings": settings,
-        "parent": {**link, **{key: parents[key] for key in now if key != "settings" and key in parents}},
+        "settings_digest": settings_digest(settings),
+        "parent": {**link, **{key: parents[key] for key in _MADE_BY if key in parents}},
         "root": {"id": above.root.id, "sha256": above.root.sha256} if above else link,
         "generation": above.generation + 1 if above else 1,
     }

@@ -20,6 +20,7 @@ __all__ = [
     "Bundle",
     "BundleRef",
     "Capture",
+    "Clock",
     "Digest",
     "Exchange",
     "Metadata",
@@ -63,6 +64,16 @@ class Tls:
     version: str
     cipher: str
     certificate_sha256: Digest
+    chain: tuple[bytes, ...] = ()  # certificates (DER), the server's first
+    chain_is: str = "leaf"  # verified (up to the root), sent (as the server sent it), or leaf: the server's own alone
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """This machine's clock during a capture."""
+
+    source: str  # the system call that gives the time
+    synchronized: bool | None  # with a reference, as the kernel sees it; None where it does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +82,23 @@ class Exchange:
 
     url: str
     started_at: datetime
-    request: bytes
-    response_head: bytes  # final status line up to and including the empty line
+    request: bytes  # empty where a capture of another tool has none
+    response_head: bytes  # final status line up to and including the empty line; empty of a `resource` record
     body: Body  # after the head, transfer coding (chunk framing) and content coding kept
-    status: int
+    status: int  # 0 of a `resource` record, which has no answer
     headers: tuple[tuple[str, str], ...]  # names lower-case, latin-1, in order, folds joined
-    ip: str
+    ip: str  # empty where a capture of another tool has none
     block_digest: Digest  # response_head + body
     payload_digest: Digest  # entity body: chunk framing removed, content coding kept
     payload_size: int
     chunked: bool = False
-    truncated: str = ""  # "", or WARC-Truncated's length, time, disconnect
+    truncated: str = ""  # "", or WARC-Truncated's length, time, disconnect, unspecified
     interim: tuple[bytes, ...] = ()  # heads of 1xx answers before the final one
     flags: tuple[str, ...] = ()  # oddities kept for the record: obs-fold, extra-bytes, …
     tls: Tls | None = None
-    first_byte_s: float = 0.0
-    elapsed_s: float = 0.0
+    first_byte_s: float | None = 0.0  # None where a capture of another tool does not tell
+    elapsed_s: float | None = 0.0  # by the monotonic clock
+    ended_at: datetime | None = None  # by the wall clock, as started_at
 
     def header(self, name: str) -> str:
         """The last value of a header, or the empty string."""
@@ -105,6 +117,7 @@ class Capture:
     exchanges: tuple[Exchange, ...]
     user_agent: str
     mode: str = "page"
+    clock: Clock | None = None
 
     @property
     def page(self) -> Exchange:
@@ -288,6 +301,7 @@ class Bundle:
     sha256: Digest
     size: int
     manifest: bytes  # canonical JSON, see tasks/bundle/FORMAT.md
+    signature: str = ""  # its text in datapackage-digest.json: what a time stamp is over; empty: unsigned
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,30 +3,38 @@
 import contextlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tasks.bundle.read import extract_bundle, member_names, read_member
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.catalog import is_id
 from tasks.errors import FixityError, NotFound
-from tasks.lineage import lineage_problems
-from tasks.records import Problem
+from tasks.lineage import lineage_problems, source_problems
+from tasks.proof import Proof, Trust, prove_file, prove_stored
+from tasks.records import Problem, digest_of
 from tasks.settings import Settings
 from tasks.store import Store, open_store
+from tasks.store.disk import write_new
+from tasks.timestamps import stamps_of
 
 __all__ = [
     "Pulled",
     "Shown",
     "check_sound",
+    "check_verified",
+    "examine_target",
     "fetched",
     "pull",
     "read_shown",
     "verify_stored",
     "verify_target",
 ]
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +54,30 @@ def fetched(store: Store, id_: str) -> Iterator[Path]:
         yield store.fetch_bundle(id_, Path(folder))
 
 
-def pull(store: Store, id_: str, dest: Path, *, force: bool = False) -> Pulled:
+def pull(store: Store, id_: str, dest: Path, *, force: bool = False, trust: Trust | None = None) -> Pulled:
     """A bundle, verified with its manifest, below `dest`/<id>/.
 
+    Its time stamps lie beside it. With `trust` that requires a signature there must be one by a known key.
     Raises NotFound, FixityError with the first problems, or WouldOverwrite without `force`.
     """
     with fetched(store, id_) as path:
-        problems = check_sound(verify_stored(store, id_, path), where=f"{store.location} {id_}")
+        found = verify_stored(store, id_, path)
+        if trust and trust.required:
+            found += tuple(item for item in prove_file(path, trust).problems if item.code == "signature-required")
+        problems = check_sound(found, where=f"{store.location} {id_}")
         folder = dest / id_
-        return Pulled(id_, folder, tuple(extract_bundle(path, folder, force=force)), problems)
+        files = extract_bundle(path, folder, force=force)
+    return Pulled(id_, folder, (*files, *_write_stamps(store, id_, folder, force=force)), problems)
+
+
+def _write_stamps(store: Store, id_: str, folder: Path, *, force: bool) -> Iterator[Path]:
+    """Each time stamp of a bundle as a file that `openssl ts` reads."""
+    for stamp in stamps_of(store, id_):
+        path = folder / f"{id_}-{stamp.key.rpartition('-')[2].removesuffix('.json')}.tsr"
+        if force:
+            path.unlink(missing_ok=True)
+        write_new(path, (stamp.data,), sha256=digest_of(stamp.data))
+        yield path
 
 
 def check_sound(problems: tuple[Problem, ...], *, where: str) -> tuple[Problem, ...]:
@@ -68,10 +91,17 @@ def check_sound(problems: tuple[Problem, ...], *, where: str) -> tuple[Problem, 
     return problems
 
 
+def check_verified(store: Store, id_: str) -> None:
+    """Read a stored bundle in full; FixityError with the first problems where it is not sound."""
+    with fetched(store, id_) as path:
+        check_sound(verify_stored(store, id_, path), where=f"{store.location} {id_}")
+
+
 def verify_stored(store: Store, id_: str, path: Path, *, level: str = "full") -> tuple[Problem, ...]:
-    """Every problem of a stored bundle, its copy at `path`: of the file, of its manifest, of the parent it names."""
+    """Every problem of a stored bundle, its copy at `path`: of file and manifest, of the parent and source it names."""
     manifest = store.read_manifest(id_)
-    return (*verify_file(path, level=level, manifest=manifest), *lineage_problems(store, manifest))
+    beside = (*lineage_problems(store, manifest), *source_problems(store, manifest))
+    return (*verify_file(path, level=level, manifest=manifest), *beside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +144,30 @@ def read_shown(path: Path) -> Shown:
 
 def verify_target(target: str, settings: Settings, level: str) -> tuple[Problem, ...]:
     """Every problem of a file, or of a stored bundle, named by its id, with its manifest."""
+    return _at_target(target, settings, partial(verify_file, level=level), partial(verify_stored, level=level))
+
+
+def examine_target(target: str, settings: Settings, level: str, trust: Trust) -> tuple[tuple[Problem, ...], Proof]:
+    """The same with what signature and time stamps prove; what is wrong with these is among the problems."""
+
+    def of_file(path: Path) -> tuple[tuple[Problem, ...], Proof]:
+        proof = prove_file(path, trust)
+        return (*verify_file(path, level=level), *proof.problems), proof
+
+    def of_stored(store: Store, id_: str, path: Path) -> tuple[tuple[Problem, ...], Proof]:
+        proof = prove_stored(store, id_, path, trust)
+        return (*verify_stored(store, id_, path, level=level), *proof.problems), proof
+
+    return _at_target(target, settings, of_file, of_stored)
+
+
+def _at_target(
+    target: str, settings: Settings, of_file: Callable[[Path], R], of_stored: Callable[[Store, str, Path], R]
+) -> R:
+    """What one of the two gives for a file, or for a stored bundle named by its id."""
     try:
         if Path(target).exists():  # raises where the name itself is too long
-            return verify_file(Path(target), level=level)
+            return of_file(Path(target))
     except OSError as error:
         raise NotFound(
             error.strerror or str(error), where=target, remedy="Name a WACZ or WARC file that can be read"
@@ -124,4 +175,4 @@ def verify_target(target: str, settings: Settings, level: str) -> tuple[Problem,
     if not is_id(target):
         raise NotFound("no such file", where=target, remedy="Name a WACZ or WARC file, or the id of a stored bundle")
     with open_store(settings.store, settings) as store, fetched(store, target) as path:
-        return verify_stored(store, target, path, level=level)
+        return of_stored(store, target, path)

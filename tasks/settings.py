@@ -45,11 +45,21 @@ class Settings:
     max_decoded_bytes: int
     max_redirects: int
     thin_words: int
+    thinner_share: float
+    thinner_from_words: int
     workers: int
     per_host: int
     attempts: int
     retry_wait_s: float
     robots: str
+    sign: bool
+    key_file: str
+    require_signature: bool
+    trusted_keys: tuple[str, ...]
+    timestamp_url: str
+    timestamp_ca: str
+    timestamp_timeout_s: float
+    audit_period_d: int
 
     @property
     def agent(self) -> str:
@@ -66,10 +76,14 @@ _CHOICES = {
     "object_lock": ("", "governance", "compliance"),
     "robots": ("obey", "report", "ignore"),
 }
-_MAY_BE_ZERO = ("max_redirects", "thin_words", "retry_wait_s")  # every other number is above zero
+# Every other number is above zero.
+_MAY_BE_ZERO = ("max_redirects", "thin_words", "thinner_share", "thinner_from_words", "retry_wait_s")
 _MAX_DAYS = 36_500  # a hundred years
+_YES_OR_NO = {"true": True, "false": False}
 _IN_HEADERS = ("user_agent", "contact", "accept_language")
 _PAIR = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
+_URLS = ("s3_endpoint", "timestamp_url")
+_FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
 _URL = re.compile(r"https?://[^\s/]+/?\S*")
 
 
@@ -142,6 +156,8 @@ def _line_of(key: str, text: str) -> int:
 
 def _from_text(key: str, text: str, where: str) -> Any:
     kind = _KINDS.get(key, str)
+    if kind is bool:
+        return _YES_OR_NO.get(text.lower(), text)  # else _checked says what is wrong
     try:
         if kind in (int, float):
             return kind(text)
@@ -162,14 +178,16 @@ def _checked(key: str, value: Any, where: str) -> Any:
     kind = _KINDS[key]
     if kind is float and type(value) is int:
         value = float(value)
-    if kind not in (int, float, str):
+    if kind not in (int, float, str, bool):
         inner = get_args(kind)[0]
         if not isinstance(value, list | tuple) or not all(type(part) is inner for part in value):
             raise SettingsError(f"{key} is not a list of {inner.__name__}", where=where, remedy="Write [a, b]")
         value = tuple(value)
     elif type(value) is not kind:
         raise SettingsError(
-            f"{key} is {type(value).__name__}, {kind.__name__} wanted", where=where, remedy="Correct the value"
+            f"{key} is {type(value).__name__}, {kind.__name__} wanted",
+            where=where,
+            remedy="Write true or false" if kind is bool else "Correct the value",
         )
     _check_range(key, value, where)
     return value
@@ -184,15 +202,19 @@ def _check_range(key: str, value: Any, where: str) -> None:
         wrong = f"Give at most {_MAX_DAYS}: what is locked by mistake stays locked"
     elif key == "store" and not value.strip():
         wrong = "Name a folder or s3://bucket/prefix"
-    elif key == "s3_endpoint" and value and not _URL.fullmatch(value):
+    elif key in _URLS and value and not _URL.fullmatch(value):
         wrong = "Write a URL such as http://127.0.0.1:8333"
+    elif key == "trusted_keys" and not all(map(_FINGERPRINT.fullmatch, value)):
+        wrong = "Write fingerprints, sha256: and 64 hexadecimal digits; `tearsheet key fingerprint` shows one"
     elif key in _IN_HEADERS and not (value.isascii() and value.isprintable()):
         wrong = "Header values are printable ASCII"
+    elif key == "thinner_share" and not 0 <= value <= 1:
+        wrong = "Give a share from 0 to 1"
     elif key == "allow" and not all(map(_is_pair, value)):
         wrong = "Write exact host:port pairs"
     elif key == "ports" and not all(0 < port < 65536 for port in value):
         wrong = "Ports are 1 to 65535"
-    elif isinstance(value, int | float) and not (math.isfinite(value) and (value > 0 or _zero_is_fine(key, value))):
+    elif type(value) in (int, float) and not (math.isfinite(value) and (value > 0 or _zero_is_fine(key, value))):
         wrong = "Give a number of zero or more" if key in _MAY_BE_ZERO else "Give a number above zero"
     if wrong:
         raise SettingsError(

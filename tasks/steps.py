@@ -51,13 +51,17 @@ class Step:
 STEPS = {
     "capture_stage": Step("capture", retried=True, tags=("tearsheet-capture",)),
     "clean_stage": Step("clean"),
+    "compare_stage": Step("compare", retried=True),
+    "observe_stage": Step("observe", retried=True, tags=("tearsheet-store",)),
     "pack_stage": Step("pack"),
     "verify_stage": Step("verify"),
     "store_stage": Step("store", retried=True, tags=("tearsheet-store",)),
+    "timestamp_stage": Step("timestamp"),
     "discover_stage": Step("discover"),
     "plan_stage": Step("plan", retried=True),
     "archive_shard": Step("archive shard", tags=("tearsheet-capture",)),
     "reclean_shard": Step("reclean shard"),
+    "audit_stage": Step("audit", retried=True),
 }
 
 

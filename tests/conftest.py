@@ -12,6 +12,15 @@ from tasks.store.local import LocalS3
 SHARED = Path(os.environ.get("TEARSHEET_TEST_SHARED", Path(__file__).parents[2] / "shared"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def key_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home of this run's own for the signing key; the user's is never touched."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(home))
+        yield home
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Corpora, benches and other tools' archives; the test skips where they are missing."""

@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tasks.capture.fetch import Recorder
+from tasks.catalog import open_catalog
 from tasks.clean import load_rules
 from tasks.demo import SITE
-from tasks.pipeline import Tools, clean_stage, pack_stage
+from tasks.pipeline import Tools, clean_stage, compare_stage, pack_stage
 from tasks.records import Capture, Exchange
 from tasks.settings import config_dirs, load_settings
 from tasks.store import open_store
+from tasks.versioning import History
 from tests.bundle.samples import MemoryBody, digest
 
 html = (SITE / "library-roof.html").read_bytes()
@@ -32,5 +34,13 @@ capture = Capture(exchange.url, (exchange,), "Tearsheet")
 settings = load_settings(environ={})
 with tempfile.TemporaryDirectory() as folder, Recorder(settings) as recorder:
     store = open_store(folder, settings)
-    tools = Tools(settings, recorder, load_rules(config_dirs(environ={})), store, Path(folder))
-    print(pack_stage(capture, clean_stage(capture, tools), tools).sha256)
+    tools = Tools(
+        settings,
+        recorder,
+        load_rules(config_dirs(environ={})),
+        store,
+        Path(folder),
+        History(store, lambda: open_catalog(store, settings)),
+    )
+    compared = compare_stage(capture, clean_stage(capture, tools), tools, False)
+    print(pack_stage(capture, compared, tools).sha256)

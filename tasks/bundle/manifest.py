@@ -13,20 +13,26 @@ from tasks.records import BUNDLE_ID, Article, Capture, Digest, Metadata, PageTex
 __all__ = [
     "FORMAT",
     "LINEAGE",
+    "PREVIOUS",
     "Lineage",
     "Link",
     "Manifest",
     "Member",
+    "Origin",
+    "Source",
     "metadata_fields",
     "read_lineage",
     "read_manifest",
+    "read_previous",
     "removed_chars",
+    "source_of",
     "write_manifest",
 ]
 
 FORMAT = "tearsheet-manifest/1"
 MAX_BYTES = 256 << 20  # of a manifest that is read
 LINEAGE = ("parent", "root", "generation")  # fields that only a derived bundle has
+PREVIOUS = "previous"  # field of a bundle that follows an earlier version of its article
 # Each {"value", "source"} or null; in metadata.json with "rivals" too.
 SOURCED = tuple(item.name for item in fields(Metadata))
 
@@ -48,12 +54,30 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """The file of another tool that an imported bundle was made from."""
+
+    sha256: Digest
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lineage:
     """Where a derived bundle comes from."""
 
     parent: Link  # whose capture was cleaned again
     root: Link  # the bundle that the capture itself made
     generation: int  # 1 for a child of the root
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The record that the article was read from, in DATA_MEMBER of the bundle."""
+
+    record: str  # WARC-Record-ID of the page's response
+    url: str
+    date: str  # its WARC-Date
+    payload: Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +103,9 @@ class Manifest:
     software: str
     rules: str
     lineage: Lineage | None = None  # None: the bundle that the capture itself made
+    original: Origin | None = None  # None: written before manifests had it
+    previous: Link | None = None  # the version of the article before this one; None: the first
+    source: Source | None = None  # of an imported bundle only
 
 
 def write_manifest(
@@ -94,6 +121,7 @@ def write_manifest(
     text: bytes,
     text_sha256: Digest,
     members: Mapping[str, Member],
+    original: Mapping[str, str],
     provenance: Mapping[str, Any],
 ) -> bytes:
     """The manifest's bytes: canonical JSON and a newline."""
@@ -118,13 +146,21 @@ def write_manifest(
                 "text": text.decode("utf-8"),
                 "text_sha256": text_sha256,
                 "members": {path: {"sha256": member.sha256, "bytes": member.bytes} for path, member in members.items()},
+                "original": original,
                 "software": str(provenance.get("software", "")),
                 "rules": str(provenance.get("rules", "")),
-                **{name: provenance[name] for name in LINEAGE if name in provenance},
+                **{name: provenance[name] for name in (*LINEAGE, PREVIOUS) if name in provenance},
+                **({"source": source_of(provenance)} if source_of(provenance) else {}),
             }
         )
         + b"\n"
     )
+
+
+def source_of(provenance: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The manifest's `source`, by the provenance; None for a capture of ours."""
+    imported = provenance.get("imported")
+    return {name: imported[name] for name in ("sha256", "bytes")} if imported else None
 
 
 def removed_chars(article: Article | None) -> dict[str, int]:
@@ -166,6 +202,11 @@ def read_manifest(data: bytes) -> Manifest:
     members = _mapping(table, "members")
     values["members"] = {path: _member(members, path) for path in members}
     values["lineage"] = read_lineage(table, values["id"])
+    values["original"] = _origin(table)
+    values["previous"] = read_previous(table, values["id"])
+    if table.get("source") is not None:
+        source = _mapping(table, "source")
+        values["source"] = Source(Digest(_string(source, "sha256", _DIGEST)), _number(source, "bytes"))
     return Manifest(**values)
 
 
@@ -182,12 +223,37 @@ def read_lineage(table: Mapping[str, Any], bundle_id: str) -> Lineage | None:
 
 
 def _link(table: Mapping[str, Any], name: str, bundle_id: str) -> Link:
-    item = _mapping(table, name)
-    link = Link(_string(item, "id", BUNDLE_ID), Digest(_string(item, "sha256", _DIGEST)))
-    stamp, _, start = link.id.partition("-")
-    if stamp != bundle_id[:14] or link.id == bundle_id or not link.sha256.startswith(f"sha256:{start}"):
+    link = _any_link(table, name)
+    if link.id[:14] != bundle_id[:14] or link.id == bundle_id:
         raise _broken(name, "not another bundle of the same capture")
     return link
+
+
+def _any_link(table: Mapping[str, Any], name: str) -> Link:
+    item = _mapping(table, name)
+    link = Link(_string(item, "id", BUNDLE_ID), Digest(_string(item, "sha256", _DIGEST)))
+    if not link.sha256.startswith(f"sha256:{link.id.rpartition('-')[2]}"):
+        raise _broken(name, "its sha256 is not the one in its id")
+    return link
+
+
+def read_previous(table: Mapping[str, Any], bundle_id: str) -> Link | None:
+    """The version before, in a manifest or provenance of the bundle `bundle_id`; None where it names none.
+    FormatError where that is no link, or was captured later."""
+    if table.get(PREVIOUS) is None:
+        return None
+    link = _any_link(table, PREVIOUS)
+    if link.id[:14] > bundle_id[:14] or link.id == bundle_id:
+        raise _broken(PREVIOUS, "not another bundle, captured before this one")
+    return link
+
+
+def _origin(table: Mapping[str, Any]) -> Origin | None:
+    if table.get("original") is None:
+        return None
+    item = _mapping(table, "original")
+    record, url, date = (_string(item, name) for name in ("record", "url", "date"))
+    return Origin(record, url, date, Digest(_string(item, "payload", _DIGEST)))
 
 
 def _table(data: bytes) -> dict[str, Any]:

@@ -64,7 +64,8 @@ class StoredExchange:
     truncated: str
     block: StoredBlock
     block_digest: Digest
-    request: bytes
+    request: bytes  # empty where a capture of another tool has none
+    media_type: str  # of a `resource` record, which has no HTTP head; empty of a response
     facts: Mapping[str, tuple[str, ...]]
 
     def fact(self, name: str) -> str:
@@ -169,6 +170,7 @@ class _Parts:
             block=self.block,
             block_digest=self.digest,
             request=self.request,
+            media_type=header("Content-Type") if header("WARC-Type") == "resource" else "",
             facts=self.facts or {},
         )
 
@@ -182,7 +184,7 @@ def _exchanges(bundle: Path) -> tuple[Mapping[str, tuple[str, ...]], list[Stored
         for record in records:
             header = record.rec_headers.get_header
             kind, other = header("WARC-Type"), found.get(header("WARC-Concurrent-To") or "")
-            if kind == "response":
+            if kind in ("response", "resource"):
                 size = int(header("Content-Length"))
                 data = _all(record.raw_stream) if size <= _IN_MEMORY else None
                 block = StoredBlock(bundle, records.get_record_offset(), size, data)  # reads to the record's end

@@ -19,8 +19,10 @@ from tasks.bundle.derived import article_files
 from tasks.bundle.jsons import json_line, json_page, utf8
 from tasks.bundle.manifest import Member, write_manifest
 from tasks.bundle.original import Original, read_data
+from tasks.bundle.provenance import capture_facts
+from tasks.bundle.sign import Signer, signed_data
 from tasks.bundle.wacz import DEFLATED, Entry, Sink, WaczWriter
-from tasks.bundle.warc import CONFORMS_TO, Block, WarcFile, warc_date, write_exchanges
+from tasks.bundle.warc import Block, WarcFile, about_page, warc_date, warc_info, write_exchanges
 from tasks.errors import DiskFull, FixityError
 from tasks.records import Article, Bundle, Capture, Digest, Metadata, PageText, Verdict, digest_of
 
@@ -43,7 +45,9 @@ class _Contents:
     metadata: Metadata
     provenance: Mapping[str, Any]
     original: Original | None = None  # of a derived bundle: what is taken over as it is
+    signer: Signer | None = None
     page_record: str = ""  # id of the page's response
+    signature: str = ""
     rows: list[Row] = field(default_factory=list)
 
     @property
@@ -69,13 +73,14 @@ def pack_bundle(
     metadata: Metadata,
     provenance: Mapping[str, Any],
     original: Original | None = None,
+    signer: Signer | None = None,
 ) -> Bundle:
-    """The bundle as `<id>.wacz` in `folder`, with its manifest in memory.
+    """The bundle as `<id>.wacz` in `folder`, with its manifest in memory; signed where there is a signer.
 
     `provenance` is JSON and may not change from run to run; that of a derived bundle names its parent, and `original`
     is the parent's capture, whose WARC goes over byte for byte. Raises DiskFull; a half-written file does not stay.
     """
-    contents = _Contents(capture, page, verdict, article, metadata, provenance, original)
+    contents = _Contents(capture, page, verdict, article, metadata, provenance, original, signer)
     with _temporary(folder) as (file, temporary):
         entries = _write_members(file, contents)
         sha256, size = _hash_file(file)
@@ -95,9 +100,10 @@ def pack_bundle(
         text=text,
         text_sha256=digest_of(text),
         members={entry.name: Member(entry.sha256, entry.size) for entry in entries},
+        original=_original(contents),
         provenance=provenance,
     )
-    return Bundle(bundle_id, path, sha256, size, manifest)
+    return Bundle(bundle_id, path, sha256, size, manifest, contents.signature)
 
 
 @contextlib.contextmanager
@@ -152,7 +158,7 @@ def _write_members(file: IO[bytes], contents: _Contents) -> list[Entry]:
     wacz.add("article/provenance.json", _provenance(contents), deflate=True)
     package = _datapackage(contents, wacz.entries)
     wacz.add("datapackage.json", package)
-    wacz.add("datapackage-digest.json", json_page({"path": "datapackage.json", "hash": digest_of(package)}))
+    wacz.add("datapackage-digest.json", _digest_file(contents, digest_of(package)))
     wacz.finish()
     return wacz.entries
 
@@ -160,16 +166,8 @@ def _write_members(file: IO[bytes], contents: _Contents) -> list[Entry]:
 def _write_data(warc: WarcFile, contents: _Contents) -> None:
     """warcinfo, then response, request and metadata of each exchange."""
     capture, page, verdict = contents.capture, contents.page, contents.verdict
-    warc.start(_warcinfo(contents), capture.started_at)
-    about_page = {
-        "verdict": verdict.kind.value,
-        "verdictReasons": " ".join(verdict.reasons),
-        "mediaType": page.media_type,
-        "charset": page.charset,
-        "charsetSource": page.charset_source,
-        "decodeFlags": " ".join(page.flags),
-    }
-    for record_id, row in write_exchanges(warc, capture, about_page):
+    warc.start(warc_info(capture, contents.provenance), capture.started_at)
+    for record_id, row in write_exchanges(warc, capture, about_page(page, verdict)):
         contents.page_record = record_id
         contents.rows.append(row)
 
@@ -195,7 +193,7 @@ def _write_derived(warc: WarcFile, contents: _Contents, document: bytes) -> None
     In a file of their own, because some indexers list conversions under the page's own URL and hide the original.
     """
     url, date = contents.capture.final_url, contents.capture.page.started_at
-    warc.start(_warcinfo(contents), contents.capture.started_at)
+    warc.start(warc_info(contents.capture, contents.provenance), contents.capture.started_at)
     for media_type, data in (("text/plain; charset=utf-8", contents.text), ("text/html; charset=utf-8", document)):
         block = Block.of(data)
         fields = [("WARC-Target-URI", url), ("WARC-Refers-To", contents.page_record)]
@@ -208,18 +206,6 @@ def _write_derived(warc: WarcFile, contents: _Contents, document: bytes) -> None
     contents.rows.append(
         Row(urn, date, "text/html", 200, block.digest, warc.name, placed.offset, placed.length, placed.digest)
     )
-
-
-def _warcinfo(contents: _Contents) -> dict[str, str]:
-    settings = contents.provenance.get("settings")
-    contact = settings.get("contact", "") if isinstance(settings, Mapping) else ""
-    return {
-        "software": str(contents.provenance.get("software", "")),
-        "format": "WARC File Format 1.1",
-        "conformsTo": CONFORMS_TO,
-        "operator": str(contact),
-        "http-header-user-agent": contents.capture.user_agent,
-    }
 
 
 def _pages(contents: _Contents) -> bytes:
@@ -240,16 +226,35 @@ def _provenance(contents: _Contents) -> bytes:
     """provenance.json: what made this bundle, and which record the derived files come from."""
     made = {
         "format": PROVENANCE_FORMAT,
-        "original": {
-            "member": f"archive/{DATA}",
-            "record": contents.page_record,
-            "url": contents.capture.final_url,
-            "date": warc_date(contents.capture.page.started_at),
-            "payload": contents.capture.page.payload_digest,
-        },
+        "original": _original(contents),
         "zlib": zlib.ZLIB_RUNTIME_VERSION,
+        **_of_capture(contents),
     }
     return json_page({**contents.provenance, **made})
+
+
+def _original(contents: _Contents) -> dict[str, str]:
+    """The record that the article was read from."""
+    return {
+        "member": f"archive/{DATA}",
+        "record": contents.page_record,
+        "url": contents.capture.final_url,
+        "date": warc_date(contents.capture.page.started_at),
+        "payload": contents.capture.page.payload_digest,
+    }
+
+
+def _of_capture(contents: _Contents) -> dict[str, Any]:
+    """What is known of the capture; of a derived bundle what its parent knew, for the WARC does not hold it all.
+
+    Nothing of one that another tool made: what is known of that stands under `imported`.
+    """
+    if "imported" in contents.provenance:
+        return {}
+    if contents.original is None:
+        return {"capture": capture_facts(contents.capture)}
+    parents = contents.original.provenance
+    return {"capture": parents["capture"]} if "capture" in parents else {}
 
 
 def _datapackage(contents: _Contents, entries: list[Entry]) -> bytes:
@@ -270,6 +275,16 @@ def _datapackage(contents: _Contents, entries: list[Entry]) -> bytes:
     if contents.metadata.description:
         package["description"] = contents.metadata.description.value
     return json_page(package)
+
+
+def _digest_file(contents: _Contents, digest: Digest) -> bytes:
+    """datapackage-digest.json: the digest of datapackage.json, signed where there is a signer."""
+    table: dict[str, Any] = {"path": "datapackage.json", "hash": digest}
+    if contents.signer:
+        created, software = warc_date(contents.capture.started_at), str(contents.provenance.get("software", ""))
+        table["signedData"] = signed = signed_data(contents.signer, digest=digest, created=created, software=software)
+        contents.signature = signed["signature"]
+    return json_page(table)
 
 
 def _resource(entry: Entry) -> dict[str, Any]:

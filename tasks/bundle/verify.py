@@ -4,10 +4,10 @@
 | --- | --- | --- |
 | structure | zip directory and headers, layout, names, sizes, datapackage.json with its digest, JSON shape; of a bare WARC all framing and fields | a changed byte inside any other member; digests of a bare WARC's blocks |
 | fixity | and every byte: CRC-32, hashes of members, the canonical form of a bundle of ours; block and payload digests of a bare WARC | an index, page list or derived file that is wrong but hashed as it is; what is wrong in a WARC inside a WACZ |
-| full | and what it means: WARC records with digests, references and revisits, index rows, pages, derived files | whether a signature is genuine (`unverifiable`); whether the rules removed the right text |
+| full | and what it means: WARC records with digests, references and revisits, index rows, pages, derived files | who holds the key of a signature, and when it was made; whether the rules removed the right text |
 
-A signature is `unverifiable`, which is not sound. Notes (an older version, departures from the standard that lose
-nothing) leave a file sound. Codes, with their meaning and severity, stand in the table of verify_codes.py.
+A signature is held against its key at every level; by a kind of key that is not known here it is `unverifiable`,
+which is not sound. Notes (an older version, departures from the standard that lose nothing) leave a file sound. Codes, with their meaning and severity, stand in the table of verify_codes.py.
 """  # noqa: E501 a table's row is one line
 
 import hashlib
@@ -15,19 +15,21 @@ import os
 from collections.abc import Iterable
 from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 from tasks.bundle.verify_codes import CODES, Findings
 from tasks.bundle.verify_derived import Derived, check_derived
 from tasks.bundle.verify_fields import CrossCheck
 from tasks.bundle.verify_index import Index
 from tasks.bundle.verify_manifest import Beside, check_manifest
-from tasks.bundle.verify_package import check_canonical, check_fixity, check_layout, read_package
+from tasks.bundle.verify_package import check_canonical, check_chain, check_fixity, check_layout, read_package
 from tasks.bundle.verify_pages import check_pages
+from tasks.bundle.verify_signature import Signature
 from tasks.bundle.verify_warc import read_records
 from tasks.bundle.verify_zip import STORED, Section, Zip, read_zip
 from tasks.records import Digest, Problem
 
-__all__ = ["CODES", "LEVELS", "is_sound", "verify_file"]
+__all__ = ["CODES", "LEVELS", "is_sound", "manifest_problems", "read_signature", "verify_file"]
 
 LEVELS = ("structure", "fixity", "full")
 
@@ -56,6 +58,33 @@ def verify_file(
             _verify_warc(file, path.name, size, level, findings)
         else:
             findings.add("unknown-format", "@0", "a zip (PK), gzip or WARC/", head.hex() or "an empty file")
+    return tuple(findings)
+
+
+def read_signature(path: Path) -> Signature | None:
+    """The signature in a WACZ, held against its datapackage.json; None where the file is none or has none.
+
+    Says nothing of the members: a signature means something only for a file that verify_file finds sound.
+    """
+    findings = Findings()
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        archive = read_zip(file, size, findings) if file.read(2) == b"PK" else None
+        if archive is None:
+            return None
+        package = read_package(file, archive, findings)
+        return check_chain(file, archive, package, findings)
+
+
+def manifest_problems(file: BinaryIO, size: int, beside: Beside) -> tuple[Problem, ...]:
+    """What the manifest of a bundle says otherwise than the bundle, and why its zip cannot be read where it cannot.
+
+    For whoever knows by its digest that the file is the one that was verified when it was stored.
+    """
+    findings = Findings()
+    archive = read_zip(file, size, findings)
+    if archive:
+        check_manifest(file, archive, read_package(file, archive, findings), beside, findings)
     return tuple(findings)
 
 

@@ -109,7 +109,8 @@ class Block:
     @property
     def payload_digests(self) -> dict[str, bytes]:
         """Algorithm: digest of the payload, chunk framing removed, content coding kept (warc-specifications#22)."""
-        return {digest.name: digest.digest() for digest in self._body}
+        unframed = self.chunked is not None and self.chunked.foreign  # the body as it stands is the payload
+        return {digest.name: digest.digest() for digest in (self._raw if unframed else self._body)}
 
 
 class Chunked:

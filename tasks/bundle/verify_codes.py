@@ -1,5 +1,6 @@
 """What verify can find: the table of problem codes, and the list that collects findings in one pass."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -7,7 +8,8 @@ from tasks.records import Problem
 
 __all__ = ["CODES", "Code", "Findings"]
 
-MAX_PROBLEMS = 1000  # a hostile file must not fill the memory with findings
+MAX_PROBLEMS = 1000  # notes apart; a hostile file must not fill the memory with findings
+MAX_NOTES = 100  # of one code: a crawl of a million sound records may have as many, and is read to its end
 MAX_DETAIL = 300  # characters of `expected` and `found`
 
 
@@ -33,7 +35,11 @@ CODES: dict[str, Code] = {
     "too-many-problems": Code("more problems than are listed; the rest was not recorded"),
     "manifest-mismatch": Code("the manifest beside the bundle is none, or says something else than the bundle"),
     "parent-missing": Code("the bundle that this one was derived from is not in the store", "note", "note"),
+    "source-missing": Code("the file that an imported bundle was made from is not in the store", "note", "note"),
+    "source-mismatch": Code("the file that an imported bundle was made from has another size than the bundle says"),
     "parent-mismatch": Code("the bundle that this one names as its parent or root is another, or of another capture"),
+    "previous-missing": Code("the version that this one follows is neither stored nor taken down", "note", "note"),
+    "previous-mismatch": Code("the version that this one says it follows is another bundle, or a later capture"),
     # ---- zip storage
     "zip-broken": Code("the zip's directory cannot be read"),
     "zip-header": Code("a member's local header contradicts the directory"),
@@ -62,7 +68,23 @@ CODES: dict[str, Code] = {
     "member-hash": Code("a member's hash is not the one listed"),
     "member-bytes": Code("a member's size is not the one listed"),
     "digest-unknown": Code("a digest of an unknown algorithm or form", "unverifiable"),
-    "signature-unverified": Code("a signature; this version cannot check it", "unverifiable", "unverifiable"),
+    # ---- signature
+    "signature-broken": Code("signedData is not what WACZ signing (wacz-auth) describes"),
+    "signature-wrong": Code("the signature is not that of this package by the key or certificate it brings"),
+    "signature-certificate": Code(
+        "no authority known here issued the signature's certificate for that domain and time"
+    ),
+    "signature-form": Code("signedData has properties too many or too few, or is not in its one form", "note"),
+    "signature-unverified": Code("a signature by a kind of key that this version cannot check", "unverifiable"),
+    "signature-domain": Code("a domain's genuine signature; who gave its time stamp is not known here", "note"),
+    "signature-required": Code("a signature by a known key was asked for, and there is none"),
+    "timestamp-missing": Code(
+        "a time stamp was wanted and could not be had; `tearsheet timestamp` adds it", "note", "note"
+    ),
+    "timestamp-unknown": Code(
+        "a time stamp by an authority that timestamp_ca does not name: no proof here", "note", "note"
+    ),
+    "timestamp-wrong": Code("the time stamp is broken, over something else, or does not fit the time of signing"),
     # ---- WARC records
     "warc-empty": Code("a WARC without a record"),
     "gzip-broken": Code("a gzip member cannot be decompressed, or is cut off"),
@@ -120,6 +142,9 @@ CODES: dict[str, Code] = {
     "derived-mismatch": Code("two places of the bundle say different things of the same matter"),
 }
 
+# What an imported bundle may have, because its blocks are as another tool captured them.
+AS_CAPTURED = frozenset({"http-head-end"})
+
 
 class Findings:
     """Problems in the order they were found; severities are settled once it is known whose file it is."""
@@ -127,11 +152,20 @@ class Findings:
     def __init__(self) -> None:
         self._found: list[tuple[str, str, str, str]] = []
         self._over = False
+        self._errors = 0
+        self._notes: Counter[str] = Counter()
         self.ours = False  # set once datapackage.json says that Tearsheet wrote the file
+        self.imported = False  # set once provenance.json says that another tool captured what is in it
 
     def add(self, code: str, place: str, expected: object = "", found: object = "") -> None:
         """Record one finding; `code` is a key of CODES."""
-        if len(self._found) >= MAX_PROBLEMS:
+        if CODES[code].severity == "note":
+            self._notes[code] += 1
+            if self._notes[code] <= MAX_NOTES:
+                self._found.append((code, place[:MAX_DETAIL], _clip(expected), _clip(found)))
+            return
+        self._errors += 1
+        if self._errors > MAX_PROBLEMS:
             if not self._over:
                 self._over = True
                 self._found.append(("too-many-problems", place, f"at most {MAX_PROBLEMS}", "more"))
@@ -144,9 +178,13 @@ class Findings:
         return self._over
 
     def __iter__(self) -> Iterator[Problem]:
-        for code, place, expected, found in self._found:
+        more = [(code, count - MAX_NOTES) for code, count in self._notes.items() if count > MAX_NOTES]
+        rest = [(code, "further places", f"{MAX_NOTES} are listed", f"{count} more") for code, count in more]
+        end = len(self._found) - self._over  # that there are too many is said last
+        for code, place, expected, found in (*self._found[:end], *rest, *self._found[end:]):
             kind = CODES[code]
-            yield Problem(code, place, expected, found, kind.ours if self.ours else kind.severity)
+            strict = self.ours and not (self.imported and code in AS_CAPTURED)
+            yield Problem(code, place, expected, found, kind.ours if strict else kind.severity)
 
 
 def _clip(value: object) -> str:

@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from tasks.bundle.manifest import read_lineage
+from tasks.bundle.manifest import read_lineage, read_previous
+from tasks.bundle.verify_captured import check_captured
 from tasks.bundle.verify_codes import Findings
 from tasks.bundle.verify_digest import matches, parse_digest
 from tasks.bundle.verify_package import PACKAGE, read_json
+from tasks.bundle.verify_provenance import check_provenance
 from tasks.bundle.verify_warc import Record
 from tasks.bundle.verify_zip import Zip, member_lines, read_small
 from tasks.errors import FormatError
@@ -21,6 +23,7 @@ from tasks.records import count_words
 __all__ = ["Derived", "check_derived"]
 
 _ARTICLE = ("article.html", "article.md", "article.txt", "removed.jsonl")  # where the page has an article
+DATA = "data.warc.gz"  # the WARC of the capture
 _ALWAYS = ("metadata.json", "provenance.json")
 
 
@@ -30,19 +33,22 @@ class Derived:
 
     conversions: dict[str, Record] = field(default_factory=dict)  # media type: record
     resources: list[Record] = field(default_factory=list)
-    responses: dict[str, Record] = field(default_factory=dict)  # record id: record
+    responses: dict[str, Record] = field(default_factory=dict)  # record id: record; of an import `resource`, too
     notes: list[Record] = field(default_factory=list)  # `metadata` records
+    requested: set[str] = field(default_factory=set)  # ids of responses that have their request
 
     def add(self, record: Record) -> None:
         """Keep the record if anything is compared with it."""
         if record.type == "conversion":
             self.conversions[record.media_type or ""] = record
-        elif record.type == "resource":
+        elif record.type == "resource" and record.file != DATA:
             self.resources.append(record)
-        elif record.type == "response":
+        elif record.type in ("response", "resource"):
             self.responses[record.fields.get("warc-record-id", "")] = record
         elif record.type == "metadata":
             self.notes.append(record)
+        elif record.type == "request":
+            self.requested.update(record.concurrent)
 
 
 def check_derived(
@@ -59,6 +65,8 @@ def check_derived(
     if provenance is not None:
         _check_origin(provenance, metadata, kept, findings)
         _check_lineage(provenance, metadata, findings)
+        check_captured(provenance, kept, findings)
+        check_provenance(provenance, list(kept.responses.values()), kept.notes, findings)
     _check_notes(kept, findings)
 
 
@@ -219,7 +227,7 @@ def _check_origin(
         ("date", record.date, origin.get("date")),
     ]
     if metadata is not None:
-        differs.append(("status", record.status, str(metadata.get("status"))))
+        differs.append(("status", record.status or "0", str(metadata.get("status"))))
     differs += [
         (item.place, origin.get("record"), item.fields.get("warc-refers-to")) for item in kept.conversions.values()
     ]
@@ -231,12 +239,15 @@ def _check_origin(
 
 
 def _check_lineage(provenance: Mapping[str, Any], metadata: Mapping[str, Any] | None, findings: Findings) -> None:
-    """Parent and root of a derived bundle are others of the same capture; whether they are so only a store can tell."""
+    """Parent and root of a derived bundle are others of the same capture, and the version before is an earlier one;
+    whether they are so only a store can tell."""
     captured_at = str((metadata or {}).get("captured_at", ""))[:19]
-    try:
-        read_lineage(provenance, "".join(filter(str.isdigit, captured_at)) + "-")
-    except FormatError as error:
-        findings.add("derived-mismatch", "article/provenance.json", "parent and root of this capture", error.what)
+    own = "".join(filter(str.isdigit, captured_at)) + "-"
+    for wanted, read in (("parent and root of this capture", read_lineage), ("an earlier version", read_previous)):
+        try:
+            read(provenance, own)
+        except FormatError as error:
+            findings.add("derived-mismatch", "article/provenance.json", wanted, error.what)
 
 
 def _check_notes(kept: Derived, findings: Findings) -> None:

@@ -4,18 +4,20 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, BinaryIO
 
 from tasks.bundle.jsons import json_page
+from tasks.bundle.sign import VERSION as VERSION_OF_SIGNING
 from tasks.bundle.verify_codes import Findings
 from tasks.bundle.verify_digest import SIZES, algorithm_of, matches
+from tasks.bundle.verify_signature import Signature, check_signature
 from tasks.bundle.verify_zip import STORED, Member, Section, Zip, member_chunks, read_small
 from tasks.bundle.wacz import Entry, framing
 from tasks.records import Digest, digest_of
 
-__all__ = ["Package", "check_canonical", "check_fixity", "check_layout", "read_json", "read_package"]
+__all__ = ["Package", "check_canonical", "check_chain", "check_fixity", "check_layout", "read_json", "read_package"]
 
 PACKAGE, CHAIN = "datapackage.json", "datapackage-digest.json"
 OURS = "tearsheet-bundle/"  # datapackage.json says {"tearsheet": {"format": "tearsheet-bundle/1"}}
@@ -148,7 +150,7 @@ def check_fixity(file: BinaryIO, archive: Zip, package: Package, findings: Findi
             findings.add("member-bytes", name, resource.size, member.size)
         if digests and member.start >= 0 and not member.flags & 1 and member.method in (0, 8):
             _check_data(file, member, resource, findings)
-    _check_chain(file, archive, findings)
+    check_chain(file, archive, package, findings)
 
 
 def _check_data(file: BinaryIO, member: Member, resource: _Resource | None, findings: Findings) -> None:
@@ -174,37 +176,44 @@ def _check_data(file: BinaryIO, member: Member, resource: _Resource | None, find
         findings.add("member-hash", member.name, resource.digest, f"{algorithm}:{digest.hexdigest()}")
 
 
-def _check_chain(file: BinaryIO, archive: Zip, findings: Findings) -> None:
-    """datapackage-digest.json holds the hash of datapackage.json; a signature in it is left undecided."""
+def check_chain(file: BinaryIO, archive: Zip, package: Package, findings: Findings) -> Signature | None:
+    """datapackage-digest.json holds the hash of datapackage.json, and perhaps a signature of that hash.
+
+    Gives the signature, which is genuine only where the hash is right, too.
+    """
     if PACKAGE not in archive.members:
-        return
+        return None
     if CHAIN not in archive.members:
         findings.add("package-no-digest", CHAIN, "a digest of datapackage.json", "none")
-        return
+        return None
     table = _table(file, archive.members[CHAIN], findings)
     if table is None:
-        return
+        return None
     text = table.get("hash")
     if table.get("path") != PACKAGE or not isinstance(text, str):
         findings.add("package-broken", CHAIN, f"path {PACKAGE} and its hash", f"{table.get('path')}, {text}")
-        return
+        return None
+    right = _check_hash(file, archive.members[PACKAGE], text, findings)
+    if "signedData" not in table:
+        return None
+    found = check_signature(table["signedData"], text, package.table, findings)
+    return found if right or found is None else replace(found, genuine=False)
+
+
+def _check_hash(file: BinaryIO, member: Member, text: str, findings: Findings) -> bool:
     algorithm = algorithm_of(text)
     if algorithm not in SIZES:
         findings.add("digest-unknown", CHAIN, "sha256:…", text)
-        return
+        return False
     try:
-        data = read_small(file, archive.members[PACKAGE])
+        data = read_small(file, member)
     except (EOFError, zlib.error):
-        return  # read_package has said so
+        return False  # read_package has said so
     found = hashlib.new(algorithm, data, usedforsecurity=False).digest()
-    if not matches(text, {algorithm: found}):
-        findings.add("package-digest", CHAIN, text, f"{algorithm}:{found.hex()}")
-    signed = table.get("signedData")
-    if signed is not None:
-        kind = "domain" if isinstance(signed, dict) and "domain" in signed else "anonymous"
-        findings.add("signature-unverified", CHAIN, "a signature that was checked", f"{kind} signature")
-        if not isinstance(signed, dict) or signed.get("hash") != text:
-            findings.add("package-digest", f"{CHAIN}:signedData", text, signed.get("hash") if signed else "")
+    if matches(text, {algorithm: found}):
+        return True
+    findings.add("package-digest", CHAIN, text, f"{algorithm}:{found.hex()}")
+    return False
 
 
 # ------------------------------------------------------------------ our own form
@@ -235,7 +244,7 @@ def check_canonical(file: BinaryIO, archive: Zip, package: Package, findings: Fi
     for member in members:
         if member.method != STORED:
             _check_packed(file, member, package.resources.get(member.name), findings)
-    _check_digest_file(file, archive, findings)
+    _check_digest_file(file, archive, package, findings)
 
 
 def _check_packed(file: BinaryIO, member: Member, resource: _Resource | None, findings: Findings) -> None:
@@ -247,11 +256,22 @@ def _check_packed(file: BinaryIO, member: Member, resource: _Resource | None, fi
         findings.add("zip-not-canonical", member.name, wanted or "stored", f"sha256:{digest.hexdigest()} (packed)")
 
 
-def _check_digest_file(file: BinaryIO, archive: Zip, findings: Findings) -> None:
+def _check_digest_file(file: BinaryIO, archive: Zip, package: Package, findings: Findings) -> None:
+    """Its one byte form, signed or not; signature and key are held against each other by check_signature."""
     try:
-        package, chain = (read_small(file, archive.members[name]) for name in (PACKAGE, CHAIN))
-    except (EOFError, zlib.error):
+        data, chain = (read_small(file, archive.members[name]) for name in (PACKAGE, CHAIN))
+        table = read_json(chain)
+    except (ValueError, EOFError, zlib.error):
         return  # check_fixity has said so
-    digest = digest_of(package)
-    if chain != json_page({"path": PACKAGE, "hash": digest}):
-        findings.add("zip-not-canonical", CHAIN, "path and hash as Tearsheet writes them", "others")
+    wanted: dict[str, Any] = {"path": PACKAGE, "hash": digest_of(data)}
+    if isinstance(table, dict) and isinstance(signed := table.get("signedData"), dict):
+        wanted["signedData"] = {
+            "hash": wanted["hash"],
+            "created": package.table.get("created"),
+            "software": package.table.get("software"),
+            "version": VERSION_OF_SIGNING,
+            "signature": str(signed.get("signature")),
+            "publicKey": str(signed.get("publicKey")),
+        }
+    if chain != json_page(wanted):
+        findings.add("zip-not-canonical", CHAIN, "path, hash and signature as Tearsheet writes them", "others")

@@ -20,12 +20,23 @@ from warcio.warcwriter import WARCWriter
 from tasks.bundle.cdxj import Row
 from tasks.bundle.gzips import GzipMember, Output
 from tasks.bundle.jsons import utf8
-from tasks.records import Capture, Digest, Exchange, digest_of
+from tasks.records import Capture, Digest, Exchange, PageText, Verdict, digest_of
 
-__all__ = ["Block", "Placed", "WarcFile", "warc_date", "warc_fields", "write_exchanges"]
+__all__ = [
+    "Block",
+    "Placed",
+    "Refers",
+    "WarcFile",
+    "about_page",
+    "warc_date",
+    "warc_fields",
+    "warc_info",
+    "write_exchanges",
+]
 
 VERSION = "WARC/1.1"
 CONFORMS_TO = "http://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/"
+IDENTICAL_PAYLOAD = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
 NAMESPACE = uuid.UUID("0b7a3c5e-6f0d-5c5b-9a53-6d1f5c0f2c11")  # of our record ids; never to be changed
 
 # Bodies that deflate cannot make smaller are stored: trying costs time and gains nothing.
@@ -66,6 +77,16 @@ class Placed:
     digest: Digest  # of the compressed member
 
 
+@dataclass(frozen=True, slots=True)
+class Refers:
+    """The response, in another file, whose payload a revisit found again."""
+
+    record: str
+    url: str
+    date: str
+    container: str  # name of the file that holds it
+
+
 class _ExactWriter(WARCWriter):  # type: ignore[misc] # warcio has no types
     """warcio's serialiser without its digests: every digest we want stands in the headers already."""
 
@@ -95,8 +116,9 @@ class WarcFile:
             headers.append(("WARC-Warcinfo-ID", self._info))
         headers += [*fields, ("WARC-Block-Digest", block.digest), ("Content-Length", str(block.size))]
         member = GzipMember(self._out, stored=block.stored)
+        written_as = "response" if kind == "revisit" else kind  # of a revisit warcio writes only a block it parsed
         record = ArcWarcRecord(
-            "warc", kind, StatusAndHeaders("", headers, VERSION), block.stream, None, None, block.size
+            "warc", written_as, StatusAndHeaders("", headers, VERSION), block.stream, None, None, block.size
         )
         _ExactWriter(member, gzip=False, warc_version=VERSION).write_record(record)
         member.close()
@@ -107,6 +129,19 @@ class WarcFile:
 
     def _record_id(self, kind: str, digest: Digest) -> str:
         return uuid.uuid5(NAMESPACE, f"{self._seed} {self.name} {self._count} {kind} {digest}").urn.join("<>")
+
+
+def warc_info(capture: Capture, provenance: Mapping[str, Any]) -> dict[str, str]:
+    """The lines of a warcinfo record."""
+    settings = provenance.get("settings")
+    contact = settings.get("contact", "") if isinstance(settings, Mapping) else ""
+    return {
+        "software": str(provenance.get("software", "")),
+        "format": "WARC File Format 1.1",
+        "conformsTo": CONFORMS_TO,
+        "operator": str(contact),
+        "http-header-user-agent": capture.user_agent,
+    }
 
 
 def warc_date(moment: datetime) -> str:
@@ -124,14 +159,29 @@ def _one_line(value: str) -> str:
 
 
 # ------------------------------------------------------------------ exchanges
-def write_exchanges(file: WarcFile, capture: Capture, about_page: Mapping[str, str]) -> Iterator[tuple[str, Row]]:
+def about_page(page: PageText, verdict: Verdict) -> dict[str, str]:
+    """The lines that only the page's metadata record has."""
+    return {
+        "verdict": verdict.kind.value,
+        "verdictReasons": " ".join(verdict.reasons),
+        "mediaType": page.media_type,
+        "charset": page.charset,
+        "charsetSource": page.charset_source,
+        "decodeFlags": " ".join(page.flags),
+    }
+
+
+def write_exchanges(
+    file: WarcFile, capture: Capture, about_page: Mapping[str, str], *, revisits: Refers | None = None
+) -> Iterator[tuple[str, Row]]:
     """Write response, request and metadata of each exchange; gives each response's record id and index row.
 
-    `about_page` goes into the metadata record of the last one.
+    `about_page` goes into the metadata record of the last one. Where the page's payload is that of a record `revisits`,
+    a revisit record with the head alone stands in place of its response.
     """
     via = ""
     for exchange in capture.exchanges:
-        response = _write_pair(file, exchange)
+        response = _write_pair(file, exchange, revisits if exchange is capture.page else None)
         about = [*_facts(exchange), *([("via", via)] if via else [])]
         if exchange is capture.page:
             about += about_page.items()
@@ -142,9 +192,20 @@ def write_exchanges(file: WarcFile, capture: Capture, about_page: Mapping[str, s
         yield response.record_id, _row(file, exchange, response)
 
 
-def _write_pair(file: WarcFile, exchange: Exchange) -> Placed:
-    where = [("WARC-Target-URI", exchange.url), ("WARC-IP-Address", exchange.ip)]
-    fields = [*where, ("Content-Type", "application/http; msgtype=response")]
+def _write_pair(file: WarcFile, exchange: Exchange, revisits: Refers | None) -> Placed:
+    where = [("WARC-Target-URI", exchange.url), *([("WARC-IP-Address", exchange.ip)] if exchange.ip else [])]
+    response = _write_revisit(file, exchange, where, revisits) if revisits else _write_response(file, exchange, where)
+    if not exchange.request:  # another tool kept none: none is made up
+        return response
+    fields = [*where, ("WARC-Concurrent-To", response.record_id), ("Content-Type", "application/http; msgtype=request")]
+    file.add("request", fields, Block.of(exchange.request), date=exchange.started_at)
+    return response
+
+
+def _write_response(file: WarcFile, exchange: Exchange, where: Iterable[tuple[str, str]]) -> Placed:
+    kind = "response" if exchange.response_head else "resource"
+    content_type = "application/http; msgtype=response" if exchange.response_head else exchange.header("content-type")
+    fields = [*where, ("Content-Type", content_type)]
     if not exchange.chunked:  # of a chunked body the standard and the checkers want different digests: none is written
         fields.append(("WARC-Payload-Digest", exchange.payload_digest))
     if exchange.truncated:
@@ -152,10 +213,24 @@ def _write_pair(file: WarcFile, exchange: Exchange) -> Placed:
     size = len(exchange.response_head) + exchange.body.size
     with exchange.body.open() as body:
         block = Block(_Joined(exchange.response_head, body), size, exchange.block_digest, stored=_is_coded(exchange))
-        response = file.add("response", fields, block, date=exchange.started_at)
-    fields = [*where, ("WARC-Concurrent-To", response.record_id), ("Content-Type", "application/http; msgtype=request")]
-    file.add("request", fields, Block.of(exchange.request), date=exchange.started_at)
-    return response
+        return file.add(kind, fields, block, date=exchange.started_at)
+
+
+def _write_revisit(file: WarcFile, exchange: Exchange, where: Iterable[tuple[str, str]], refers: Refers) -> Placed:
+    """The head that came, and which record has the payload: WARC/1.1, section 6.7.2."""
+    fields = [
+        *where,
+        ("Content-Type", "application/http; msgtype=response"),
+        ("WARC-Profile", IDENTICAL_PAYLOAD),
+        ("WARC-Payload-Digest", exchange.payload_digest),
+        ("WARC-Refers-To", refers.record),
+        ("WARC-Refers-To-Target-URI", refers.url),
+        ("WARC-Refers-To-Date", refers.date),
+        # In use by Browsertrix and ReplayWeb.page: https://github.com/iipc/warc-specifications/issues/111
+        ("WARC-Refers-To-Container", f"file://{refers.container}"),
+        ("WARC-Truncated", "length"),
+    ]
+    return file.add("revisit", fields, Block.of(exchange.response_head), date=exchange.started_at)
 
 
 class _Joined:
@@ -183,8 +258,9 @@ def _is_coded(exchange: Exchange) -> bool:
 
 def _facts(exchange: Exchange) -> Iterator[tuple[str, str]]:
     """What the recorder saw and no other record holds."""
-    yield "fetchTimeMs", str(round(exchange.elapsed_s * 1000))
-    yield "firstByteMs", str(round(exchange.first_byte_s * 1000))
+    for name, seconds in (("fetchTimeMs", exchange.elapsed_s), ("firstByteMs", exchange.first_byte_s)):
+        if seconds is not None:
+            yield name, str(round(seconds * 1000))
     yield "startedAt", f"{exchange.started_at:%Y-%m-%dT%H:%M:%S.%fZ}"
     yield "payloadDigest", exchange.payload_digest
     yield "payloadSize", str(exchange.payload_size)
@@ -202,7 +278,7 @@ def _row(file: WarcFile, exchange: Exchange, placed: Placed) -> Row:
         url=exchange.url,
         date=exchange.started_at,
         mime=_mime(exchange.header("content-type")),
-        status=exchange.status,
+        status=exchange.status or 200,  # a resource has none; indexes count it as found
         digest=exchange.payload_digest,
         filename=file.name,
         offset=placed.offset,

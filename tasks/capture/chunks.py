@@ -1,11 +1,13 @@
 """The chunk framing of HTTP/1.1 (RFC 9112, 7.1), taken apart as bytes arrive."""
 
+import re
 from collections.abc import Iterable, Iterator
 
-__all__ = ["Dechunker", "dechunked"]
+__all__ = ["Dechunker", "dechunked", "is_framed"]
 
 _MAX_LINE = 16384  # bytes of one size line or trailer line
 _MAX_TRAILERS = 65536
+_SIZE_LINE = re.compile(rb"[ \t]*[0-9A-Fa-f]{1,16}[ \t]*(;[^\n]*)?\r?\n|[0-9A-Fa-f]*[ \t]*(;[^\n]*)?\r?\Z")
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 
 
@@ -63,6 +65,11 @@ class Dechunker:
             return
         self._left = int(digits, 16)
         self._expect = "data" if self._left else "trailer"
+
+
+def is_framed(start: bytes) -> bool:
+    """Whether a body that starts so has chunk framing; a tool that took it off may have left the header standing."""
+    return bool(_SIZE_LINE.match(start))
 
 
 def dechunked(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -3,10 +3,13 @@
 import zlib
 from collections.abc import Iterable, Iterator
 
+from tasks.capture.newer_codings import NEWER, newer_decoded
+
 __all__ = ["decoded"]
 
 _PIECE_BYTES = 1 << 20  # at most so much comes out of one step: a bomb never stands in memory
 _MAX_CODINGS = 3
+_KNOWN = ("gzip", "x-gzip", "deflate", *NEWER)
 _GZIP = b"\x1f\x8b"
 
 
@@ -17,12 +20,13 @@ def decoded(pieces: Iterable[bytes], codings: list[str], limit: int, flags: list
     unknown-coding (passed on as it is).
     """
     codings = [coding for coding in codings if coding != "identity"]
-    known = len(codings) <= _MAX_CODINGS and all(coding in ("gzip", "x-gzip", "deflate") for coding in codings)
+    known = len(codings) <= _MAX_CODINGS and all(coding in _KNOWN for coding in codings)
     if not known:
         flags.append("unknown-coding")
         codings = []
     for coding in reversed(codings):
-        pieces = _limited(_inflated(pieces, coding, flags), limit, flags)
+        decoding = newer_decoded(iter(pieces), coding, flags) if coding in NEWER else _inflated(pieces, coding, flags)
+        pieces = _limited(decoding, limit, flags)
     return _limited(pieces, limit, flags)
 
 

@@ -19,6 +19,7 @@ __all__ = ["Connection", "Pool", "TlsContext", "open_connection"]
 
 _ADDRESSES_TRIED = 6
 _IDLE_S = 15.0  # shorter than the keep-alive time of common servers
+_DER = 2  # ssl's private ENCODING_DER
 _KEPT = 64  # connections at rest, all hosts together
 
 
@@ -53,7 +54,28 @@ class TlsContext:
         wrapped = self._context.wrap_socket(sock, server_hostname=host)
         certificate = wrapped.getpeercert(binary_form=True) or b""
         cipher = wrapped.cipher()
-        return wrapped, Tls(wrapped.version() or "", cipher[0] if cipher else "", digest_of(certificate))
+        chain, chain_is = _chain(wrapped, certificate)
+        return wrapped, Tls(
+            wrapped.version() or "", cipher[0] if cipher else "", digest_of(certificate), chain, chain_is
+        )
+
+
+def _chain(wrapped: "ssl.SSLSocket", certificate: bytes) -> tuple[tuple[bytes, ...], str]:
+    """The chain of certificates (DER) and what it is; the server's own alone where Python does not give more.
+
+    Python 3.13 has methods for it; before, the object inside the socket does, without a promise to stay.
+    """
+    inner = getattr(wrapped, "_sslobj", None)
+    for name, kind in (("get_verified_chain", "verified"), ("get_unverified_chain", "sent")):
+        give = getattr(wrapped, name, None) or getattr(inner, name, None)
+        try:
+            given = give() if give else None
+            found = tuple(one if isinstance(one, bytes) else one.public_bytes(_DER) for one in given or ())
+        except (TypeError, AttributeError, ValueError, OSError):
+            continue
+        if found and found[0] == certificate:
+            return found, kind
+    return (certificate,), "leaf"
 
 
 def _default_context() -> "ssl.SSLContext":

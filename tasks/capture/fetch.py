@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+from tasks.capture.clock import read_clock
 from tasks.capture.connect import Connection, Pool, TlsContext, open_connection
 from tasks.capture.policy import Policy, Resolver, Target, parse_url
 from tasks.capture.wire import Received, receive
@@ -77,7 +78,7 @@ class Recorder:
                 exchanges.append(self._exchange(target, ()))
                 following = _following(exchanges, self.settings.max_redirects)
                 if following is None:
-                    return Capture(url, tuple(exchanges), self.settings.agent)
+                    return Capture(url, tuple(exchanges), self.settings.agent, clock=read_clock())
                 target = following
                 if exchanges[-1].url.startswith("https:") and target.scheme == "http":
                     exchanges[-1] = _flagged(exchanges[-1], "https-downgrade")
@@ -115,7 +116,9 @@ class Recorder:
                 self._pool.give(target.origin, connection)
             else:
                 connection.sock.close()
-        return _as_exchange(received, target, request, connection, started_at, time.monotonic() - started)
+        return _as_exchange(
+            received, target, request, connection, started_at, time.monotonic() - started, self._clock()
+        )
 
 
 def _header(key: str, value: str) -> str:
@@ -136,7 +139,13 @@ def _request(target: Target, ours: tuple[tuple[str, str], ...], given: tuple[tup
 
 
 def _as_exchange(
-    received: Received, target: Target, request: bytes, connection: Connection, started_at: datetime, elapsed_s: float
+    received: Received,
+    target: Target,
+    request: bytes,
+    connection: Connection,
+    started_at: datetime,
+    elapsed_s: float,
+    ended_at: datetime,
 ) -> Exchange:
     head = received.head
     return Exchange(
@@ -158,6 +167,7 @@ def _as_exchange(
         tls=connection.tls,
         first_byte_s=received.first_byte_s,
         elapsed_s=elapsed_s,
+        ended_at=ended_at,
     )
 
 

@@ -3,10 +3,12 @@
 import re
 from dataclasses import dataclass
 
-__all__ = ["HEAD_END", "Head", "parse_head"]
+__all__ = ["FRAMING_REMOVED", "HEAD_END", "Head", "parse_head", "parse_stored_head", "resource_head"]
 
 HEAD_END = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(rb"HTTP/(1\.[0-9])[ \t]+([1-9][0-9]{2})(?:[ \t][^\r\n]*)?\r?\n")
+_ANY_STATUS = re.compile(rb"HTTP/([0-9](?:\.[0-9])?)[ \t]+([1-9][0-9]{2})(?:[ \t][^\r\n]*)?\r?\n")
+FRAMING_REMOVED = "framing-removed"  # flag: chunked by its header, but another tool stored the body without framing
 _NO_BODY = frozenset({101, 204, 304})  # RFC 9112, 6.3; interim answers never come this far
 _MAX_LENGTH_DIGITS = 18
 _BLANK = " \t\r"  # str.strip() alone would also take a no-break space
@@ -33,8 +35,21 @@ class Head:
 def parse_head(raw: bytes) -> Head | None:
     """The head, or None where `raw` does not start with an HTTP/1 status line."""
     match = _STATUS.match(raw)
-    if not match:
-        return None
+    return _parsed(raw, match) if match else None
+
+
+def parse_stored_head(raw: bytes) -> Head | None:
+    """The head in a record, whoever wrote it. HTTP/2 has no status line: tools that saw it make one up."""
+    match = _ANY_STATUS.match(raw)
+    return _parsed(raw, match) if match else None
+
+
+def resource_head(media_type: str) -> Head:
+    """What stands for the head that a `resource` record of another tool does not have."""
+    return Head(b"", 0, (("content-type", media_type),), (), False, None, False)
+
+
+def _parsed(raw: bytes, match: re.Match[bytes]) -> Head:
     status, version = int(match[2]), match[1]
     headers, flags = _parse_headers(raw[match.end() :])
     chunked, length, framing = _framing(headers, status, version)

@@ -5,7 +5,7 @@ from tasks.records import Capture, PageText, Verdict, VerdictKind
 __all__ = ["judge"]
 
 # Flags that mean that part of the page's body is missing or cannot be read.
-_CUT_FLAGS = ("bad-chunk", "decoded-over-limit", "decode-truncated", "decode-error")
+_CUT_FLAGS = ("bad-chunk", "short-body", "decoded-over-limit", "decode-truncated", "decode-error")
 
 
 def judge(capture: Capture, page: PageText, words: int | None, thin_words: int) -> Verdict:
@@ -13,7 +13,7 @@ def judge(capture: Capture, page: PageText, words: int | None, thin_words: int) 
 
     | first that holds | verdict | reasons |
     | --- | --- | --- |
-    | no success status | error | status-404, and empty-body where it is empty |
+    | no success status (a `resource` record has none: fine) | error | status-404, and empty-body where it is empty |
     | body truncated, broken or over a limit | cut | truncated-length, decode-truncated, … |
     | nothing in the body, or an unknown coding | error | empty-body, unknown-coding |
     | no HTML | ok | not-html |
@@ -23,7 +23,7 @@ def judge(capture: Capture, page: PageText, words: int | None, thin_words: int) 
     exchange = capture.page
     empty = not exchange.payload_size
     cut = _cut_reasons(capture, page)
-    if not 200 <= exchange.status < 300:
+    if exchange.status and not 200 <= exchange.status < 300:
         return Verdict(VerdictKind.ERROR, (f"status-{exchange.status}", *(("empty-body",) if empty else ()), *cut))
     if cut:
         return Verdict(VerdictKind.CUT, cut)
@@ -41,8 +41,8 @@ def judge(capture: Capture, page: PageText, words: int | None, thin_words: int) 
 def _cut_reasons(capture: Capture, page: PageText) -> tuple[str, ...]:
     exchange = capture.page
     flags = set(exchange.flags) | set(page.flags)
-    known = exchange.truncated in ("length", "time", "disconnect")
-    reasons = [f"truncated-{exchange.truncated}"] if known else []  # else a flag says it more closely
+    closer = exchange.truncated == "unspecified" and flags.intersection(_CUT_FLAGS)  # a flag says what it was
+    reasons = [f"truncated-{exchange.truncated}"] if exchange.truncated and not closer else []
     if exchange.status == 206:
         reasons.append("status-206")  # a part, though the whole was asked for
     return (*reasons, *(flag for flag in _CUT_FLAGS if flag in flags))

@@ -15,9 +15,10 @@ from typing import Any
 from tasks.bundle.page import read_page_block
 from tasks.bundle.verify import verify_file
 from tasks.capture.body import SpooledBody
+from tasks.capture.chunks import is_framed
 from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
-from tasks.capture.head import HEAD_END, parse_head
+from tasks.capture.head import HEAD_END, parse_stored_head, resource_head
 from tasks.capture.verdict import judge
 from tasks.catalog import Broken, Heard, is_id, locate, stop_at
 from tasks.clean import RuleSet, load_rules
@@ -137,9 +138,10 @@ def explain_bundle(path: Path, settings: Settings, rules: RuleSet, *, manifest: 
 def read_bundle_page(path: Path, settings: Settings, *, manifest: bytes | None = None) -> tuple[str, PageText]:
     """URL and text of the page in a bundle, which is verified first."""
     check_sound(verify_file(path, manifest=manifest), where=path.name)
-    url, block = read_page_block(path)
+    url, block, media_type = read_page_block(path)
     with contextlib.closing(SpooledBody()) as body:
-        return url, read_page(_exchange(url, block, body, where=path.name), settings.max_decoded_bytes)
+        exchange = _exchange(url, block, body, media_type=media_type, where=path.name)
+        return url, read_page(exchange, settings.max_decoded_bytes)
 
 
 def rules_for(rules: RuleSet, path: Path) -> RuleSet:
@@ -148,13 +150,14 @@ def rules_for(rules: RuleSet, path: Path) -> RuleSet:
     return rules.on(datetime.strptime(id_[:8], "%Y%m%d").date()) if is_id(id_) else rules
 
 
-def _exchange(url: str, block: bytes, body: SpooledBody, *, where: str) -> Exchange:
-    """The exchange of a stored response, as far as reading its page needs it."""
-    end = HEAD_END.search(block)
-    head = parse_head(block[: end.end()]) if end else None
-    if end is None or head is None:
+def _exchange(url: str, block: bytes, body: SpooledBody, *, media_type: str, where: str) -> Exchange:
+    """The exchange of a stored response or, with a media type, resource, as far as reading its page needs it."""
+    found = HEAD_END.search(block)
+    end = found.end() if found and not media_type else 0
+    head = resource_head(media_type) if media_type else parse_stored_head(block[:end])
+    if head is None:
         raise FormatError("the page's response is no HTTP", where=where, remedy="`tearsheet verify` lists problems")
-    body.write(block[end.end() :])
+    body.write(block[end:])
     digest = digest_of(block)
     return Exchange(
         url=url,
@@ -168,7 +171,7 @@ def _exchange(url: str, block: bytes, body: SpooledBody, *, where: str) -> Excha
         block_digest=digest,
         payload_digest=digest,
         payload_size=body.size,
-        chunked=head.chunked,
+        chunked=head.chunked and is_framed(block[end : end + (1 << 14)]),
         flags=head.flags,
     )
 

@@ -1,22 +1,26 @@
 """The store: how a bundle is committed and read back, and events beside it. Keys: layout.py; backends: objects.py."""
 
+import contextlib
 import hashlib
 import json
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, date, datetime, time
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from tasks.errors import FixityError, FormatError, NotFound, StoreConflict
+from tasks.errors import FixityError, FormatError, NotFound, PermanentError, StoreConflict
 from tasks.records import BUNDLE_ID, Bundle, BundleRef, Digest
+from tasks.store.claims import keep_for_writer, release
 from tasks.store.disk import write_new
 from tasks.store.events import EVENT_KEY, Event, read_event
-from tasks.store.layout import BUNDLES, EVENTS, STORE_KEY, bundle_key, day_prefix, manifest_key
+from tasks.store.layout import BUNDLES, EVENTS, STORE_KEY, bundle_key, day_prefix, manifest_key, source_key
 from tasks.store.objects import Content, Objects, keys
 from tasks.store.tombstones import Tombstones
 
@@ -24,6 +28,7 @@ __all__ = ["STORE_FORMAT", "Store", "read_ahead"]
 
 STORE_FORMAT = "tearsheet-store/1"
 _READERS = 8  # manifests or events read at once
+_LOOKS = 2  # at bytes that are not those meant: the way may have damaged them, once
 R = TypeVar("R")
 
 
@@ -37,6 +42,15 @@ class Store:
         self.tombstones = Tombstones(objects)
         self._lock = threading.Lock()
         self._known = False  # store.json was read and its capabilities adopted
+        self._capabilities: Mapping[str, Any] = {}
+
+    @property
+    def id(self) -> str:
+        """The store's own id, by which copies of it are told apart; the empty string where it is new."""
+        try:
+            return str(_parsed(b"".join(self.objects.read(STORE_KEY)), self._where(STORE_KEY)).get("id", ""))
+        except NotFound:
+            return ""
 
     def put_bundle(self, bundle: Bundle, *, today: date | None = None) -> BundleRef:
         """The bundle as stored; `created` is False when this very bundle was there.
@@ -49,11 +63,11 @@ class Store:
         key = bundle_key(bundle.id)
         self._ready_to_write()
         self.tombstones.check(bundle.id)
-        mine = self.objects.create(key, Content(bundle.path, bundle.sha256, bundle.size))
-        self._check_stored(key, bundle.sha256, mine=mine)
-        self._announce(bundle.id, today or datetime.now(UTC).date())
-        manifest = Content.of_bytes(bundle.manifest)
-        created = self._create_or_compare(manifest_key(bundle.id), manifest)
+        data = Content(bundle.path, bundle.sha256, bundle.size)
+        with self._kept(key, data, commit=manifest_key(bundle.id)):
+            self._announce(bundle.id, today or datetime.now(UTC).date())
+            manifest = Content.of_bytes(bundle.manifest)
+            created = self._create_or_compare(manifest_key(bundle.id), manifest)
         return BundleRef(id=bundle.id, key=key, sha256=bundle.sha256, size=bundle.size, created=created)
 
     def read_manifest(self, bundle_id: str) -> bytes:
@@ -76,7 +90,7 @@ class Store:
         wanted = _digest_in(self.read_manifest(bundle_id), bundle_id)
         target = dest / f"{bundle_id}.wacz"
         try:
-            write_new(target, self.objects.read(bundle_key(bundle_id)), sha256=wanted)
+            self._fetch(bundle_key(bundle_id), target, wanted)
         except NotFound:
             raise FixityError(
                 "the manifest is there but the bundle is gone",
@@ -93,9 +107,25 @@ class Store:
         found = (key.rpartition("/")[2].removesuffix(".json") for key in keys_)
         return iter(sorted(bundle_id for bundle_id in found if bundle_id not in removed))
 
+    def ids_by_day(self) -> Iterator[tuple[str, list[str]]]:
+        """Each day (yyyymmdd) with the sorted ids of its bundles, days in the order of the listing, one held at a time.
+
+        Servers list a day in one go; were there one that does not, a day would come more than once.
+        """
+        self._ready_to_read()
+        found = (key.rpartition("/")[2].removesuffix(".json") for key in self._manifest_keys(BUNDLES))
+        return ((day, sorted(ids)) for day, ids in groupby(found, key=lambda bundle_id: bundle_id[:8]))
+
     def manifests(self) -> Iterator[tuple[str, bytes]]:
         """Id and manifest of every committed bundle, oldest first; several are read at once."""
         return read_ahead(self.list_ids(), self.read_manifest)
+
+    def put_source(self, source: Content, kind: str) -> str:
+        """The key of a file of another tool, kept as it is; `kind` is wacz, warc or warc.gz. A call can be repeated."""
+        key = source_key(source.sha256, kind)
+        self._ready_to_write()
+        self._check_stored(key, source.sha256, mine=self.objects.create(key, source))
+        return key
 
     # -------------------------------------------------------------- events
     def put_event(self, event: Event, attachment: Content | None = None) -> str:
@@ -103,15 +133,20 @@ class Store:
 
         From an event `tombstone` on, until one `lift`, the bundle is gone for every reader, whatever is stored of it.
         """
+        return self.copy_event(event.key, event.data, attachment)
+
+    def copy_event(self, key: str, data: bytes, attachment: Content | None = None) -> str:
+        """Like put_event, of the bytes of an event as another store holds it; FormatError where they are none."""
+        event = read_event(key, data)
         self._ready_to_write()
         if event.kind == "tombstone":
             self.tombstones.put(event)
-        if attachment:
-            self._create_or_compare(f"{event.stem}.warc.gz", attachment)
-        self._create_or_compare(event.key, Content.of_bytes(event.data))
+        beside = f"{key.removesuffix('.json')}.warc.gz"
+        with self._kept(beside, attachment, commit=key) if attachment else nullcontext():
+            self._create_or_compare(key, Content.of_bytes(data))
         if event.kind == "lift":
             self.tombstones.lift(event.bundle)
-        return event.key
+        return key
 
     def events(self, day: str = "") -> Iterator[Event]:
         """All events, or those of one day (yyyymmdd), oldest first. FormatError for one that is damaged."""
@@ -128,12 +163,41 @@ class Store:
         if bundle_id[:8] != f"{today:%Y%m%d}":
             self.put_event(Event("late", datetime.combine(today, time(), UTC), bundle_id))
 
+    @contextmanager
+    def _kept(self, key: str, data: Content, *, commit: str) -> Iterator[None]:
+        """`data` stand under `key`, read back; within the block, which creates the object `commit`, gc leaves them.
+
+        Data that an earlier try left behind are an orphan that a gc may be about to delete: claims.py.
+        """
+        mine = self.objects.create(key, data)
+        claimed = not mine and not self._is_there(commit)
+        if claimed:
+            keep_for_writer(self.objects, key, self._where(key))
+            mine = self.objects.create(key, data)  # a gc that was done just before has deleted them
+        self._check_stored(key, data.sha256, mine=mine)
+        yield
+        if claimed:
+            with suppress(PermanentError):  # one who may not delete leaves it: gc clears it away
+                release(self.objects, key)
+
+    def _is_there(self, key: str) -> bool:
+        try:
+            self.objects.stat(key)
+        except NotFound:
+            return False
+        return True
+
     def _create_or_compare(self, key: str, content: Content) -> bool:
         """True when the object is new; False when it was there with just these bytes, StoreConflict with others."""
         created = self.objects.create(key, content)
         if not created:
             self._check_stored(key, content.sha256, mine=False)
         return created
+
+    def capabilities(self) -> Mapping[str, Any]:
+        """What the store's server can do, as store.json has it; of a new store it is tried out now."""
+        self._ready_to_write()
+        return self._capabilities
 
     def close(self) -> None:
         """Give connections back."""
@@ -148,14 +212,25 @@ class Store:
         self.close()
 
     # -------------------------------------------------------------- its parts
-    def _check_stored(self, key: str, wanted: Digest, *, mine: bool) -> None:
-        """Read the object back and raise unless it is what we meant to store; `mine`: this call wrote it."""
+    def _fetch(self, key: str, target: Path, wanted: Digest) -> None:
+        for _ in range(1, _LOOKS):
+            with contextlib.suppress(FixityError):
+                write_new(target, self.objects.read(key), sha256=wanted)
+                return
+        write_new(target, self.objects.read(key), sha256=wanted)
+
+    def _digest_of(self, key: str) -> Digest:
         digest = hashlib.sha256()
         for piece in self.objects.read(key):
             digest.update(piece)
-        found = f"sha256:{digest.hexdigest()}"
-        if found == wanted:
-            return
+        return Digest(f"sha256:{digest.hexdigest()}")
+
+    def _check_stored(self, key: str, wanted: Digest, *, mine: bool) -> None:
+        """Read the object back and raise unless it is what we meant to store; `mine`: this call wrote it."""
+        for _ in range(_LOOKS):
+            found = self._digest_of(key)
+            if found == wanted:
+                return
         if mine:
             raise FixityError(
                 f"read back as {found}, stored as {wanted}",
@@ -217,7 +292,8 @@ class Store:
                 where=self._where(STORE_KEY),
                 remedy="A newer Tearsheet wrote this store: update Tearsheet",
             )
-        self.objects.adopt(entry.get("capabilities") or {})
+        self._capabilities = entry.get("capabilities") or {}
+        self.objects.adopt(dict(self._capabilities))
         return True
 
 

@@ -5,13 +5,16 @@ import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from tasks.errors import DiskFull, FixityError, StoreRefused, StoreUnavailable, WouldOverwrite
 from tasks.records import Digest
 
-__all__ = ["create_file", "os_errors", "sync_folder", "write_new"]
+__all__ = ["TEMPORARY", "create_file", "os_errors", "replace_file", "sync_folder", "write_new"]
+
+TEMPORARY = ".tmp-"  # how the names of files begin that are not whole yet
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -20,9 +23,13 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 
 
 def write_new(path: Path, pieces: Iterable[bytes], *, sha256: Digest) -> None:
-    """Write `pieces` to a new file; WouldOverwrite when it is there, FixityError when they lack the digest."""
-    if os.path.lexists(path) or not create_file(path, pieces, sha256=sha256):
-        raise WouldOverwrite("the file is there", where=str(path), remedy="Name another folder, or use --force")
+    """Write a copy to a new file; WouldOverwrite when it is there, FixityError when the bytes lack the digest.
+
+    As create_file, but not synced: the store still has the bytes should the power fail.
+    """
+    with os_errors(path):
+        if os.path.lexists(path) or not _create(path, pieces, sha256, sync=lambda handle: None):
+            raise WouldOverwrite("the file is there", where=str(path), remedy="Name another folder, or use --force")
 
 
 def create_file(path: Path, pieces: Iterable[bytes], *, sha256: Digest) -> bool:
@@ -31,33 +38,55 @@ def create_file(path: Path, pieces: Iterable[bytes], *, sha256: Digest) -> bool:
     The name appears only when the bytes have the digest and are on disk; in every other case nothing is left.
     """
     with os_errors(path):
+        created = _create(path, pieces, sha256, sync=os.fsync)
+        if created:
+            sync_folder(path.parent)
+        return created
+
+
+def _create(path: Path, pieces: Iterable[bytes], sha256: Digest, *, sync: Callable[[int], None]) -> bool:
+    _make_folder(path.parent)
+    temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+    try:
+        with temporary.open("xb") as out:
+            _write(out, pieces, sha256=sha256, final=path)
+            sync(out.fileno())
+        return _name(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, pieces: Iterable[bytes], *, sha256: Digest) -> None:
+    """`path` holds `pieces` now, safe from a power cut; what stood there stays when they lack the digest."""
+    with os_errors(path):
         _make_folder(path.parent)
-        temporary = path.parent / f".tmp-{secrets.token_hex(8)}"
+        temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
         try:
-            _write(temporary, pieces, sha256=sha256, final=path)
-            return _name(temporary, path)
+            with temporary.open("xb") as out:
+                _write(out, pieces, sha256=sha256, final=path)
+                os.fsync(out.fileno())
+            temporary.replace(path)
+            sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
 
-def _write(temporary: Path, pieces: Iterable[bytes], *, sha256: Digest, final: Path) -> None:
+def _write(out: BinaryIO, pieces: Iterable[bytes], *, sha256: Digest, final: Path) -> None:
     digest = hashlib.sha256()
-    with temporary.open("xb") as out:
-        for piece in pieces:
-            digest.update(piece)
-            out.write(piece)
-        if digest.hexdigest() != sha256.removeprefix("sha256:"):
-            raise FixityError(
-                f"the bytes that arrived are sha256:{digest.hexdigest()}, {sha256} was meant",
-                where=str(final),
-                remedy="Nothing was written: try again; if it stays, the source is damaged",
-            )
-        out.flush()
-        os.fsync(out.fileno())
+    for piece in pieces:
+        digest.update(piece)
+        out.write(piece)
+    if digest.hexdigest() != sha256.removeprefix("sha256:"):
+        raise FixityError(
+            f"the bytes that arrived are sha256:{digest.hexdigest()}, {sha256} was meant",
+            where=str(final),
+            remedy="Nothing was written: try again; if it stays, the source is damaged",
+        )
+    out.flush()
 
 
 def _name(temporary: Path, path: Path) -> bool:
-    """Give the file its name unless the name is taken, and sync the folder that holds it."""
+    """Give the file its name unless the name is taken."""
     try:
         os.link(temporary, path)  # unlike rename, a link never replaces
     except FileExistsError:
@@ -69,7 +98,6 @@ def _name(temporary: Path, path: Path) -> bool:
         if os.path.lexists(path):
             return False
         temporary.rename(path)
-    sync_folder(path.parent)
     return True
 
 

@@ -6,24 +6,27 @@ by content; where one does not check SHA-256 we do, and send Content-MD5.
 """
 
 import base64
+import contextlib
 import hashlib
-import random
+import io
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from tasks.errors import FixityError, NotFound, StoreRefused, StoreUnavailable, TearsheetError
 from tasks.records import Digest
 from tasks.settings import Settings
 from tasks.store.layout import BUNDLES
 from tasks.store.locks import no_locks
-from tasks.store.objects import Content, Listed, Stat, Version
+from tasks.store.objects import Content, Listed, Stat, Upload, Version
+from tasks.store.patience import Patience
 from tasks.store.s3_client import failures, new_client, server_name
 from tasks.store.s3_errors import status_of, translated
+from tasks.store.s3_get import Body, Getter
 from tasks.store.s3_versions import Locks, delete_all, versions_of
 
 if TYPE_CHECKING:
@@ -33,12 +36,10 @@ __all__ = ["S3Objects"]
 
 R = TypeVar("R")
 
-TRIES = 8  # requests answered with trouble, or broken
-TRIES_NO_CONTACT = 3  # requests that reached nobody: an unreachable server should be said soon
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 10.0
-PIECE = 1 << 20  # bytes of a body read at once
+PIECE = 1 << 20  # bytes of a file read at once
 IN_MEMORY = 8 << 20  # files up to this many bytes are sent from memory: half the CPU of a file object
 
+_LOOKS = 2  # at a small object whose bytes were not what the server recorded: the way may have damaged them
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"(?:[A-Za-z0-9._-]{1,200}(?:/|$))*")
 _TYPES = {".wacz": "application/wacz", ".json": "application/json"}
@@ -52,10 +53,12 @@ class S3Objects:
         self.location = f"s3://{self.bucket}/{self.prefix}"
         self.settings, self.sleep = settings, sleep
         self.server = server_name(settings)
-        self.conditional = self.digests = self.returned = True
+        self.conditional = self.digests = True
         self.locks = Locks(self)
         self._client: S3Client | None = None
+        self._getter: Getter | None = None
         self._lock = threading.Lock()
+        self._turn = threading.local()  # .patience: of the request that this thread is at
 
     # ---------------------------------------------------------------- the contract
     def create(self, key: str, content: Content) -> bool:
@@ -69,20 +72,11 @@ class S3Objects:
         return self.put_once(key, content, conditional=self.conditional, digests=self.digests)
 
     def read(self, key: str) -> Iterator[bytes]:
-        """See Objects. boto3 does not try a broken body again; this goes on where it broke, on the same object."""
-        started, at, tag, trouble = time.monotonic(), 0, "", 0
-        while True:
-            body, tag = self._body(key, at, tag)
-            try:
-                with body:
-                    while piece := body.read(PIECE):
-                        yield piece
-                        at += len(piece)
-                return
-            except failures() as error:
-                trouble += 1
-                ours = self._translated(error, key)
-                self._wait_or_raise(ours, trouble, started)
+        """See Objects. JSON, whose digest nobody else knows, comes in one piece that was proven."""
+        if key.endswith(".json"):
+            yield self._proven(key)
+        else:
+            yield from self._read(key, Patience(self.settings.store_total_s, sleep=self.sleep), list[Body]())
 
     def listing(self, prefix: str) -> Iterator[Listed]:
         """See Objects."""
@@ -120,6 +114,30 @@ class S3Objects:
         place["LegalHold"] = {"Status": "ON" if on else "OFF"}
         self.request(key, lambda: self.client.put_object_legal_hold(**place))
 
+    def replace(self, key: str, content: Content) -> None:
+        """See Objects."""
+        if not self.digests:
+            _check_local(content)
+        self.put_once(key, content, conditional=False, digests=self.digests)
+
+    def uploads(self) -> Iterator[Upload]:
+        """See Objects."""
+        place: dict[str, Any] = {"Bucket": self.bucket, "Prefix": f"{self.prefix}v1/"}
+        marks: dict[str, Any] = {}
+        while True:
+            page = self.request("v1/", partial(self.client.list_multipart_uploads, **place, **marks))
+            for entry in page.get("Uploads", ()):
+                yield Upload(entry["Key"][len(self.prefix) :], entry["UploadId"], entry.get("Initiated"))
+            if not page.get("IsTruncated"):
+                return
+            marks = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    def abort(self, upload: Upload) -> None:
+        """See Objects."""
+        place: dict[str, Any] = {"Bucket": self.bucket, "Key": self.prefix + upload.key, "UploadId": upload.id}
+        with contextlib.suppress(NotFound):
+            self.request(upload.key, lambda: self.client.abort_multipart_upload(**place))
+
     def adopt(self, capabilities: dict[str, Any]) -> None:
         """See Objects."""
         self.conditional = capabilities.get("create_only") == "native"
@@ -138,13 +156,14 @@ class S3Objects:
         with self._lock:
             if self._client is not None:
                 self._client.close()
-                self._client = None
+                self._client = self._getter = None
 
     # ---------------------------------------------------------------- requests
     def put_once(self, key: str, content: Content, *, conditional: bool, digests: bool) -> bool:
         """True when the PUT went through; False when the server says that an object stands there."""
         try:
-            self.request(key, lambda: self._put(key, content, conditional=conditional, digests=digests))
+            put = partial(self._put, key, content, conditional=conditional, digests=digests)
+            self.request(key, put, size=content.size)
         except _StandsThere:
             return False
         except NotFound as error:
@@ -157,7 +176,7 @@ class S3Objects:
         if self._client is None:
             with self._lock:
                 if self._client is None:
-                    self._client = new_client(self.settings)
+                    self._client = new_client(self.settings, timeout_s=self._timeout_s)
         return self._client
 
     def _put(self, key: str, content: Content, *, conditional: bool, digests: bool) -> None:
@@ -170,11 +189,8 @@ class S3Objects:
         extra |= self.locks.wanted(key)
         place: dict[str, Any] = {"Bucket": self.bucket, "Key": self.prefix + key, "ContentType": _type(key)}
         try:
-            if isinstance(content.source, Path) and content.size > IN_MEMORY:
-                with content.source.open("rb") as body:
-                    self.client.put_object(Body=body, **place, **extra)
-            else:
-                self.client.put_object(Body=content.read_bytes(), **place, **extra)
+            with self._sent(content) as body:
+                self.client.put_object(Body=body, **place, **extra)
         except failures() as error:
             status = status_of(error)
             if status == 412 or (status == 409 and self.is_there(key)):
@@ -189,38 +205,101 @@ class S3Objects:
             return False
         return True
 
-    def _body(self, key: str, at: int, tag: str) -> tuple[Any, str]:
-        """The body of `key` from byte `at` on, and the tag that names this very object."""
-        extra: dict[str, Any] = {"Range": f"bytes={at}-"} if at else {}
-        if at and tag:
-            extra["IfMatch"] = tag
-        elif not at and self.returned and key.endswith(".json"):
-            extra["ChecksumMode"] = "ENABLED"  # nothing else tells that a manifest changed on the way
-        answer = self.request(key, lambda: self.client.get_object(Bucket=self.bucket, Key=self.prefix + key, **extra))
-        return answer["Body"], tag or answer.get("ETag", "")
+    def _sent(self, content: Content) -> IO[bytes]:
+        """What is to be uploaded, as a file that ends with an error when the time for it is over."""
+        if isinstance(content.source, Path) and content.size > IN_MEMORY:
+            return _TimedFile(content.source, self._turn.patience)
+        return _TimedBytes(content.read_bytes(), self._turn.patience)
 
-    def _page(self, prefix: str, token: dict[str, Any]) -> Any:
-        return self.client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix + prefix, **token)
+    def _proven(self, key: str) -> bytes:
+        """A small object, whole: held against the digest that the server recorded, else read twice."""
+        for _ in range(_LOOKS):
+            patience, bodies = Patience(self.settings.store_total_s, sleep=self.sleep), list[Body]()
+            data = b"".join(self._read(key, patience, bodies))
+            sound = bodies[0].vouches(data)
+            if sound or (sound is None and data == b"".join(self._read(key, patience, []))):
+                return data
+        raise FixityError(
+            "the bytes are not those that the server recorded, or differ each time",
+            where=self._translated(Exception(), key).where,
+            remedy="Run the same again; if it stays, put the object back from a copy",
+        )
 
-    # ---------------------------------------------------------------- trouble
-    def request(self, key: str, request: Callable[[], R]) -> R:
-        """The answer to `request`; its last error after TRIES, or when store_total_s is over."""
-        started, trouble = time.monotonic(), 0
+    def _read(self, key: str, patience: Patience, bodies: list[Body]) -> Iterator[bytes]:
+        """The pieces of an object; `bodies` gets each answer. boto3 does not try a broken body again: this goes on
+        where it broke, on the same object.
+        """
+        at, tag = 0, ""
         while True:
             try:
-                return request()
+                body = self._attempt(patience, partial(self._body, key, at, tag, patience))
+                bodies.append(body)
+                tag = tag or body.tag
+                if len(bodies) == 1 and body.size:
+                    patience.allow(body.size)
+                for piece in body.pieces():
+                    at += len(piece)
+                    handed = time.monotonic()
+                    yield piece
+                    patience.excuse(time.monotonic() - handed)
+                    if patience.left_s <= 0:
+                        raise self._too_slow(key)
+                    patience.gained()
+                return
             except failures() as error:
-                trouble += 1
-                self._wait_or_raise(self._translated(error, key), trouble, started)
+                patience.wait(self._translated(error, key))
 
-    def _wait_or_raise(self, error: TearsheetError, trouble: int, started: float) -> None:
-        """Sleep before the next try (exponential, full jitter), or raise `error` when there is none."""
-        tries = TRIES_NO_CONTACT if error.code == "no-contact" else TRIES
-        wait = random.uniform(0, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**trouble))  # noqa: S311 jitter, no secret
-        late = time.monotonic() + wait - started > self.settings.store_total_s
-        if not isinstance(error, StoreUnavailable) or trouble >= tries or late:
-            raise error
-        self.sleep(wait)
+    def _body(self, key: str, at: int, tag: str, patience: Patience) -> Body:
+        """The body of `key` from byte `at` on, of the very object that `tag` names."""
+        headers = {"range": f"bytes={at}-"} if at else {"x-amz-checksum-mode": "ENABLED"}
+        if at and tag:
+            headers["if-match"] = tag
+        if self._getter is None:
+            self._getter = Getter(self.client, self.bucket)
+        return self._getter.get(self.prefix + key, headers, timeout_s=self._timeout_s())
+
+    def _page(self, prefix: str, token: dict[str, Any]) -> Any:
+        """One page of a listing; ResponseParserError for one that contradicts itself, as damaged XML does."""
+        from botocore.parsers import ResponseParserError
+
+        page = self.client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix + prefix, **token)
+        entries = page.get("Contents", ())
+        named = all(entry.get("Key", "").startswith(self.prefix + prefix) and "Size" in entry for entry in entries)
+        complete = page.get("KeyCount", len(entries)) == len(entries)
+        if not named or not complete or bool(page.get("IsTruncated")) != ("NextContinuationToken" in page):
+            raise ResponseParserError("a listing that contradicts itself")
+        return page
+
+    # ---------------------------------------------------------------- trouble
+    def request(self, key: str, request: Callable[[], R], *, size: int = 0) -> R:
+        """The answer to `request`, which moves `size` bytes; its last error when patience is over."""
+        patience = Patience(self.settings.store_total_s, sleep=self.sleep)
+        patience.allow(size)
+        while True:
+            try:
+                return self._attempt(patience, request)
+            except failures() as error:
+                patience.wait(self._translated(error, key))
+
+    def _attempt(self, patience: Patience, request: Callable[[], R]) -> R:
+        """One try; the client asks _timeout_s how long it may be silent."""
+        before = getattr(self._turn, "patience", None)
+        self._turn.patience = patience
+        try:
+            return request()
+        finally:
+            self._turn.patience = before
+
+    def _timeout_s(self) -> float:
+        """How long the server may be silent in this try: store_timeout_s, or what is left of the whole time."""
+        patience = getattr(self._turn, "patience", None)
+        left_s = patience.left_s if patience else self.settings.store_timeout_s
+        return max(0.01, min(self.settings.store_timeout_s, left_s))
+
+    def _too_slow(self, key: str) -> StoreUnavailable:
+        where = self._translated(Exception(), key).where
+        what = f"not read within store_total_s, {self.settings.store_total_s:g} s"
+        return StoreUnavailable(what, where=where, remedy="Raise it, or run the same again later")
 
     def _translated(self, error: Exception, key: str) -> TearsheetError:
         return translated(error, server=self.server, bucket=self.bucket, key=self.prefix + key)
@@ -233,6 +312,35 @@ class S3Objects:
 
 class _StandsThere(Exception):
     """An object stands under the key already."""
+
+
+class _TimedBytes(io.BytesIO):
+    """Bytes to upload, unless it takes too long."""
+
+    def __init__(self, data: bytes, patience: Patience) -> None:
+        super().__init__(data)
+        self.patience = patience
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        _check_time(self.patience)
+        return super().read(size)
+
+
+class _TimedFile(io.BufferedReader):
+    """A file to upload, unless it takes too long."""
+
+    def __init__(self, path: Path, patience: Patience) -> None:
+        super().__init__(io.FileIO(path), PIECE)
+        self.patience = patience
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        _check_time(self.patience)
+        return super().read(size)
+
+
+def _check_time(patience: Patience) -> None:
+    if patience.left_s <= 0:
+        raise TimeoutError  # within the client, which makes an error of its own of it
 
 
 # -------------------------------------------------------------------- small parts

@@ -2,6 +2,8 @@
 
 import io
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,9 +21,10 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _CONNECT_S = 5.0
 
 
-def new_client(settings: Settings) -> "S3Client":
+def new_client(settings: Settings, *, timeout_s: Callable[[], float] | None = None) -> "S3Client":
     """A client for the server that the settings name; any number of threads may share it.
 
+    `timeout_s` says, for each request, in its thread, how long the server may be silent.
     Raises StoreRefused for an endpoint that is no URL, or a profile that does not exist.
     """
     import boto3
@@ -54,6 +57,8 @@ def new_client(settings: Settings) -> "S3Client":
         where = f"s3_endpoint {server_name(settings)}"
         raise StoreRefused("not the URL of a server", where=where, remedy=remedy, code="endpoint") from error
     client.meta.events.register("before-sign.s3.PutObject", _send_at_once)
+    if timeout_s:
+        client.meta.events.register("before-sign.s3", partial(_set_timeout, timeout_s))
     return client
 
 
@@ -79,6 +84,12 @@ def server_name(settings: Settings) -> str:
 def _region(settings: Settings) -> str:
     environ = os.environ
     return settings.s3_region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+
+
+def _set_timeout(timeout_s: Callable[[], float], request: Any, **_: Any) -> None:
+    """How long this request may be silent; botocore before 1.43 keeps to the client's read_timeout instead."""
+    if hasattr(request, "context"):
+        request.context["read_timeout"] = timeout_s()
 
 
 def _send_at_once(request: Any, **_: Any) -> None:

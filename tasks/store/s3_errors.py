@@ -127,8 +127,8 @@ def _trouble(name: str, where: str) -> TearsheetError:
     if name == "FlexibleChecksumError":
         return FixityError("the bytes were damaged on the way", where=where, remedy="Run the same again")
     if name == "ResponseParserError":
-        remedy = "Check s3_endpoint: something else answers there"
-        return StoreRefused("that is not an S3 server", where=where, remedy=remedy, code="not-s3")
+        remedy = "Run the same again; if it stays, check s3_endpoint: something else than an S3 server may answer there"
+        return StoreUnavailable("the answer makes no sense", where=where, remedy=remedy, code="not-s3")
     if name in NO_CONTACT:
         remedy = "Check s3_endpoint and the network; is the server running?"
         return StoreUnavailable("no contact with the server", where=where, remedy=remedy, code="no-contact")

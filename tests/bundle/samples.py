@@ -8,7 +8,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from tasks.bundle.pack import pack_bundle
+from tasks.bundle.sign import Signer
 from tasks.records import (
     Article,
     Bundle,
@@ -32,6 +35,7 @@ HTML = (
     "<article><h1>The tide</h1><p>The tide came in — later than foretold.</p>"
     "<p>Become a member today.</p><p>It left before noon.</p></article></body></html>"
 )
+SIGNER = Signer(ec.derive_private_key(0x7EA25, ec.SECP384R1()))  # a key that anyone can make
 PROVENANCE: dict[str, Any] = {
     "software": "tearsheet/0.1.0",
     "rules": "sha256:" + "a" * 64,

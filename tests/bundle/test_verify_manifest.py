@@ -9,7 +9,7 @@ import pytest
 from tasks.bundle.verify import LEVELS, is_sound, verify_file
 from tasks.records import Bundle
 from tests.bundle.forge import rewrite
-from tests.bundle.samples import captures, pack
+from tests.bundle.samples import PROVENANCE, captures, pack
 
 
 @pytest.fixture
@@ -54,6 +54,14 @@ FORGED = {
     "text": "Another text.",
     "text_sha256": "sha256:" + "0" * 64,
     "members": {},
+    "original": {
+        "member": "archive/data.warc.gz",
+        "record": "<urn:uuid:0>",
+        "url": "u",
+        "date": "d",
+        "payload": "sha256:" + "0" * 64,
+    },
+    "previous": {"id": "20200101000000-" + "0" * 16, "sha256": "sha256:" + "0" * 64},
     "software": "another",
     "rules": "",
 }
@@ -69,6 +77,25 @@ def test_a_forged_field_is_found_at_every_level(bundle: Bundle, field: str, leve
 
 def test_every_field_of_a_manifest_has_a_forgery_here(bundle: Bundle) -> None:
     assert set(json.loads(bundle.manifest)) - set(FORGED) == {"format"}
+
+
+def test_a_manifest_of_before_the_page_s_record_was_in_it_is_sound(bundle: Bundle) -> None:
+    table = json.loads(bundle.manifest)
+    del table["original"]
+    assert is_sound(verify_file(bundle.path, manifest=json.dumps(table).encode()))
+
+
+def test_a_version_before_that_the_bundle_names_and_the_manifest_does_not_is_found(tmp_path: Path) -> None:
+    named = pack(tmp_path, provenance={**PROVENANCE, "previous": FORGED["previous"]})
+    assert is_sound(verify_file(named.path, manifest=named.manifest))
+    problems = verify_file(named.path, manifest=forged(named, previous=None))
+    assert [item.place for item in problems] == ["manifest:previous"]
+
+
+def test_a_version_before_that_came_later_is_found(tmp_path: Path) -> None:
+    later = {"id": "20300101000000-" + "0" * 16, "sha256": "sha256:" + "0" * 64}
+    packed = pack(tmp_path, provenance={**PROVENANCE, "previous": later})
+    assert {item.code for item in verify_file(packed.path)} == {"derived-mismatch"}
 
 
 @pytest.mark.parametrize("manifest", [b"", b"{}", b"[]", b'{"format": "tearsheet-manifest/2"}'])

@@ -114,7 +114,7 @@ def test_a_wrong_or_missing_or_signed_digest_file_is_told_apart(bundle: Path, tm
         found[name] = severities(tmp_path / name)
     assert found["none"] == {"package-no-digest": "note"}
     assert found["wrong"] == {"package-digest": "error"}
-    assert found["signed"] == {"signature-unverified": "unverifiable"}
+    assert found["signed"] == {"signature-broken": "error"}
 
 
 def patched(path: Path, at: int, new: bytes) -> set[str]:

@@ -1,0 +1,276 @@
+"""Which version of its article a capture is: held against the latest good one, never against an older one.
+
+| first that holds | the capture is |
+| --- | --- |
+| its own verdict is bad | stored as such: no version |
+| the page's payload is that of the latest version | unchanged, `same-payload`, whatever newer rules would make of it |
+| same title and same text, both normalised | unchanged, `same-text` |
+| its article has lost most of the words of the latest version | stored with the verdict `thin`: no version |
+| anything else | the next version |
+
+Byline, dates, section and tags alone make no version: pages set them anew without a word changed. What differs of them
+is named in the observation. A page without text is judged by its payload alone. Against an older version nothing is
+held: a text that is put back is a version of its own.
+"""
+
+import contextlib
+import re
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from tasks.bundle.manifest import PREVIOUS, SOURCED, Link, Manifest, read_manifest
+from tasks.catalog import Entry, Page
+from tasks.errors import DiskFull, NotFound
+from tasks.normalising import normalised
+from tasks.reading import Reading
+from tasks.records import BundleRef, Capture, Metadata, Verdict, VerdictKind
+from tasks.settings import Settings
+from tasks.store import Store
+from tasks.store.layout import bundle_key
+
+__all__ = [
+    "Compared",
+    "History",
+    "Version",
+    "Versions",
+    "changed_fields",
+    "compare",
+    "seen_as",
+    "still_thin",
+]
+
+SAME_PAYLOAD, SAME_TEXT = "same-payload", "same-text"
+_THINNER = re.compile(r"words-[0-9]+-of-([0-9]+)-in-([0-9]{14}-[0-9a-f]{16})")
+
+
+class Versions(Protocol):
+    """What is asked of a catalog; safe to call from several threads."""
+
+    def latest(self, urls: Iterable[str], at: datetime | None = None) -> Entry | None:
+        """The newest good version of the article that any of these URLs names, not after `at`."""
+
+    def versions(self, url: str) -> tuple[Entry, ...]:
+        """Every bundle of the article, oldest first, good and bad."""
+
+    def answering(self, url: str) -> tuple[Entry, ...]:
+        """Every bundle of the captures that answer for just this URL."""
+
+    def add(self, id_: str, manifest: bytes) -> None:
+        """A bundle that has just been stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A stored version, as captures are held against it."""
+
+    number: int  # 1 for the first capture of the article
+    manifest: Manifest
+
+    @property
+    def link(self) -> Link:
+        """What a bundle that follows it names it by."""
+        return Link(self.manifest.id, self.manifest.sha256)
+
+    @property
+    def ref(self) -> BundleRef:
+        """Where it stands in the store."""
+        found = self.manifest
+        return BundleRef(found.id, bundle_key(found.id), found.sha256, found.bytes, created=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A reading as it stands in the history of its article."""
+
+    reading: Reading  # its verdict is that of this comparison
+    latest: Version | None = None  # what it was held against
+    why: str = ""  # same-payload or same-text: it is unchanged; empty: it is to be stored
+    previous: Link | None = None  # what its bundle shall name as the version before
+    number: int | None = None  # of the version it confirms or becomes; None: it is no version
+    forced: bool = False  # it is stored as it is, whatever the comparison would say
+
+    @property
+    def confirms(self) -> Version | None:
+        """The version that it is a visit of, unchanged; None: it is to be stored."""
+        return self.latest if self.why else None
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """What provenance.json says of the comparison."""
+        said: dict[str, Any] = {"forced": True} if self.forced else {}
+        if self.previous:
+            said[PREVIOUS] = {"id": self.previous.id, "sha256": self.previous.sha256}
+        return said
+
+
+def compare(
+    capture: Capture, reading: Reading, history: "History", settings: Settings, *, force: bool = False
+) -> Compared:
+    """The reading held against the latest good version; with `force` it becomes the next one, whatever it says."""
+    if not reading.verdict.good:
+        return Compared(reading, forced=force)
+    seen = seen_as(capture, reading)
+    # In the order of capture: where pages of one article come in otherwise, the version of that moment counts.
+    latest = history.latest(seen, capture.started_at) or history.latest(seen)
+    if latest is None:
+        return Compared(reading, number=1, forced=force)
+    if not force:
+        if why := _unchanged(capture, reading, latest.manifest):
+            return Compared(reading, latest, why, number=latest.number)
+        reading = replace(reading, verdict=_thinner(reading, latest.manifest, settings))
+    earlier = latest.manifest.id[:14] <= f"{capture.started_at:%Y%m%d%H%M%S}"
+    number = latest.number + 1 if reading.verdict.good and earlier else None
+    return Compared(reading, latest, previous=latest.link if earlier else None, number=number, forced=force)
+
+
+def _unchanged(capture: Capture, reading: Reading, latest: Manifest) -> str:
+    """Why the reading is no change of the version; the empty string where it is one."""
+    if latest.original and latest.original.payload == capture.page.payload_digest:
+        return SAME_PAYLOAD
+    text = normalised(reading.article.text) if reading.article else ""
+    if not text or text != normalised(latest.text) or _title(reading.metadata) != _title(latest.metadata):
+        return ""
+    return SAME_TEXT
+
+
+def _title(metadata: Metadata) -> str:
+    return normalised(metadata.title.value) if metadata.title else ""
+
+
+# ------------------------------------------------------------------ thinner
+def _thinner(reading: Reading, latest: Manifest, settings: Settings) -> Verdict:
+    """The reading's verdict, or `thin` where most of the words are gone: a wall or a broken page, not an edit."""
+    words = reading.article.words if reading.article else 0
+    return _collapsed(words, latest.words, latest.id, settings) or reading.verdict
+
+
+def _collapsed(words: int, before: int, id_: str, settings: Settings) -> Verdict | None:
+    if before < settings.thinner_from_words or words >= before * settings.thinner_share:
+        return None
+    return Verdict(VerdictKind.THIN, (f"words-{words}-of-{before}-in-{id_}",))
+
+
+def still_thin(before: Verdict, reading: Reading, settings: Settings) -> Reading:
+    """A capture read anew that was once found thinner than a version: so it stays unless it has the words now."""
+    found = next(filter(None, map(_THINNER.fullmatch, before.reasons)), None)
+    if not found or not reading.verdict.good:
+        return reading
+    words = reading.article.words if reading.article else 0
+    verdict = _collapsed(words, int(found[1]), found[2], settings)
+    return replace(reading, verdict=verdict or reading.verdict)
+
+
+def changed_fields(reading: Reading, version: Version) -> tuple[str, ...]:
+    """Metadata whose values are other than the version's."""
+    before, now = version.manifest.metadata, reading.metadata
+    return tuple(name for name in SOURCED if _value(before, name) != _value(now, name))
+
+
+def _value(metadata: Metadata, name: str) -> object:
+    found = getattr(metadata, name)
+    return found.value if found else None
+
+
+# ------------------------------------------------------------------ history
+def seen_as(capture: Capture, reading: Reading) -> Entry:
+    """A capture as the catalog sees it: under which URLs."""
+    canonical = reading.metadata.canonical_url
+    return Entry(
+        id="",
+        url=capture.url,
+        final_url=capture.final_url,
+        canonical_url=canonical.value if canonical else "",
+        captured_at="",
+        verdict=reading.verdict.kind,
+        reasons=(),
+        title="",
+        words=0,
+        size=0,
+    )
+
+
+def _name(entry: Entry) -> Page:
+    """What the article of a bundle is called: its canonical URL, else the one that answered; the one asked for where
+    that is a home page or section."""
+    return entry.urls[-1] if entry.urls[-1].alike else entry.urls[0]
+
+
+def _names(seen: Entry, versions: Versions) -> tuple[str, ...]:
+    """The URLs under which the article of a capture is looked for: what it is called, and the one asked for, unless
+    that has led to another article too, as /latest does."""
+    name, asked = _name(seen), seen.urls[0]
+    led = {_name(other).key for other in versions.answering(asked.url)}
+    return (name.url, asked.url) if led <= {name.key, asked.key} else (name.url,)
+
+
+class History:
+    """The versions of every article of a store; the catalog behind it is opened at the first question. Thread-safe."""
+
+    def __init__(self, store: Store, opening: Callable[[], AbstractContextManager[Versions]]) -> None:
+        self._store, self._opening = store, opening
+        self._open = contextlib.ExitStack()
+        self._versions: Versions | None = None
+        self._guard = threading.Lock()
+        self._turn, self._busy = threading.Condition(), set[str]()
+
+    def __enter__(self) -> "History":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._open.close()
+
+    @contextlib.contextmanager
+    def turn(self, names: frozenset[str]) -> Iterator[None]:
+        """The only one at work on an article that any of these URLs names: captures of one follow each other."""
+        with self._turn:
+            self._turn.wait_for(lambda: not names & self._busy)
+            self._busy |= names
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._busy -= names
+                self._turn.notify_all()
+
+    def latest(self, seen: Entry, at: datetime | None = None) -> Version | None:
+        """The newest good version, not after `at`, of the article that a capture is of; None where there is none.
+
+        Raises DiskFull where the catalog cannot be kept: without it every page would be taken for a new one.
+        """
+        try:
+            catalog = self._catalog()
+            entry = catalog.latest(_names(seen, catalog), at)
+            number = _number(entry, catalog.versions(_name(entry).url)) if entry else 0
+        except sqlite3.Error as error:
+            raise DiskFull(
+                f"the local catalog cannot be used: {error}",
+                where=self._store.location,
+                remedy="Free some space, or name another folder in TEARSHEET_CACHE, and run again",
+            ) from error
+        try:
+            return Version(number, read_manifest(self._store.read_manifest(entry.id))) if entry else None
+        except NotFound:  # taken down since
+            return None
+
+    def add(self, id_: str, manifest: bytes) -> None:
+        """A bundle that has just been stored; a catalog that is opened later finds it by itself."""
+        with self._guard:
+            versions = self._versions
+        if versions:
+            versions.add(id_, manifest)
+
+    def _catalog(self) -> Versions:
+        with self._guard:
+            if self._versions is None:
+                self._versions = self._open.enter_context(self._opening())
+            return self._versions
+
+
+def _number(entry: Entry, bundles: Iterable[Entry]) -> int:
+    """The place of a version among the good captures of its article, however often each was cleaned anew."""
+    return len({other.capture for other in bundles if other.verdict.good and other.capture <= entry.capture})
