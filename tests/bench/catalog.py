@@ -125,9 +125,8 @@ def measure(location: str, settings: Settings, count: int, plainly: Path | None)
     process.start()
     took, peak = result.get()
     process.join()
-    print(
-        f"first build: {took:.1f} s, load average {os.getloadavg()[0]:.1f}, {count / took:,.0f} manifests/s, peak RSS {peak / 1024:.0f} MB"
-    )
+    print(f"first build: {took:.1f} s, {count / took:,.0f} manifests/s, peak RSS {peak / 1024:.0f} MB")
+    print(f"load average of the machine: {os.getloadavg()[0]:.1f}")
     with open_store(location, settings) as store:
         return questions(store, settings, count) & refreshes(store, settings, count, plainly)
 
