@@ -16,8 +16,8 @@ __all__ = ["Hit", "Snippet", "mark", "search"]
 _WEIGHTS = "8.0, 1.0, 4.0, 2.0, 0.0, 0.0"  # of title, text, author, section, site, language
 _AROUND = 12  # words shown before and after what was found
 _NEAR = 100  # results among which the newest version of an article is looked for
-_RANKED = 4000  # of words that more texts have, those put in last are ranked; of a single one, also
-_RANKED_TITLES = 2000  # those that have it in the title
+_RANKED = 3000  # of words that more texts have, those put in last are ranked; of a single one, also
+_RANKED_TITLES = 1000  # those that have it in the title
 
 
 @dataclass(frozen=True, slots=True)
