@@ -80,7 +80,8 @@ def summary_line(outcomes: Counter[str], *, stopped: bool = False) -> str:
 def entry_line(entry: "Entry") -> str:
     """One row of `list`; of a bundle that was taken down when and why, and nothing else."""
     if entry.tombstone:
-        return f"{entry.id}  taken down {printable(entry.tombstone)}"
+        gone = entry.tombstone.replace("\n", " ")
+        return printable(f"{entry.id}  taken down {gone}")
     return (
         f"{entry.id}  {entry.verdict:8} {entry.words:6,} words  {printable(entry.title) or '–'}\n    {entry.final_url}"
     )

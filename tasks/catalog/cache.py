@@ -157,7 +157,7 @@ def _connect(name: str) -> sqlite3.Connection:
     try:
         for pragma in (
             "journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON", "temp_store = MEMORY",
-            "cache_size = -32768", "mmap_size = 1073741824",
+            "cache_size = -32768", "mmap_size = 0",
         ):  # fmt: skip
             db.execute(f"PRAGMA {pragma}").fetchone()
         db.execute("BEGIN IMMEDIATE")  # fails now, not later, where the file cannot be written

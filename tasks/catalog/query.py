@@ -35,6 +35,7 @@ class Query:
     """A search, understood."""
 
     match: str  # FTS5's expression; made of folded words alone
+    in_title: str  # of a single word, the same in the title; else empty
     wanted: tuple[Phrase, ...]  # what a snippet shows
     since: date | None = None
     until: date | None = None
@@ -62,12 +63,17 @@ def parse_query(text: str) -> Query:
             days[field] = _day(field, found)
             continue
         expression, phrases = _expression(field, found)
-        (refused if found["minus"] else asked).append(expression)
+        if found["minus"]:
+            refused.append(f" NOT {expression}")
+        else:
+            asked.append(expression)
         wanted += [] if found["minus"] or field in ("site", "lang", "author", "section") else phrases
     if not asked:
         raise ValueError("name at least one word to look for; `tearsheet list` shows all of a day or host")
-    match = " AND ".join(asked) + "".join(f" NOT {expression}" for expression in refused)
-    return Query(match, tuple(wanted), days.get("since"), days.get("until"))
+    match = " AND ".join(asked) + "".join(refused)
+    alone = len(asked) == 1 and len(wanted) == 1 and len(wanted[0].words) == 1
+    in_title = match.replace(_IN_WORDS[""], "title", 1) if alone else ""
+    return Query(match, in_title, tuple(wanted), days.get("since"), days.get("until"))
 
 
 def _day(field: str, found: re.Match[str]) -> date:

@@ -59,16 +59,27 @@ def refresh(cache: Cache, store: Store, heard: Heard, *, today: date | None = No
     days = list(_days(min(date.fromisoformat(last), today) - MARGIN, today + timedelta(days=1)))
     _read_tombstones(cache, store, heard, today=today)
     _read_events(cache, store, _event_keys(store, days), heard, today=today)
-    with cache.writing() as db:
-        old = (today - timedelta(days=PENDING_DAYS)).isoformat()
-        db.execute("DELETE FROM pending WHERE day < ?", (old,))
-        db.execute("DELETE FROM late WHERE key < ?", (f"{EVENTS}{days[0] - timedelta(days=1):%Y/%m/%d}",))
+    _let_go(cache, today, days[0])
     new = [id_ for id_ in _listed(store, days) if not _is_known(cache, id_)]
     again = [row[0] for row in cache.db.execute("SELECT bundle FROM pending UNION SELECT name FROM broken")]
     read = _read_bundles(cache, store, dict.fromkeys([*new, *filter(is_id, again)]), heard)
-    with cache.writing() as db:
-        put_meta(db, "refreshed", today.isoformat())
+    if last != today.isoformat():
+        with cache.writing() as db:
+            put_meta(db, "refreshed", today.isoformat())
     return read
+
+
+def _let_go(cache: Cache, today: date, first: date) -> None:
+    """Drop announcements that came to nothing, and keys of events that no refresh lists again."""
+    values = {
+        "day": (today - timedelta(days=PENDING_DAYS)).isoformat(),
+        "key": f"{EVENTS}{first - timedelta(days=1):%Y/%m/%d}",
+    }
+    old = "SELECT 1 FROM pending WHERE day < :day UNION ALL SELECT 1 FROM late WHERE key < :key LIMIT 1"
+    if cache.db.execute(old, values).fetchone():  # a refresh that finds nothing writes nothing
+        with cache.writing() as db:
+            db.execute("DELETE FROM pending WHERE day < :day", values)
+            db.execute("DELETE FROM late WHERE key < :key", values)
 
 
 def rebuild(cache: Cache, store: Store, heard: Heard, *, today: date | None = None) -> int:
@@ -194,8 +205,8 @@ def _is_wanted(key: str) -> bool:
 
 def _read_events(cache: Cache, store: Store, names: Iterable[str], heard: Heard, *, today: date) -> None:
     """Put in what these events tell, and those that could not be read before."""
-    again = [row[0] for row in cache.db.execute("SELECT name FROM broken") if not is_id(row[0])]
-    wanted = (key for key in chain(again, names) if not _is_read(cache, key))
+    again = {row[0] for row in cache.db.execute("SELECT name FROM broken") if not is_id(row[0])}
+    wanted = chain(sorted(again), (key for key in names if key not in again and not _is_read(cache, key)))
     found = _at_once(wanted, store.read_event)
     while batch := list(islice(found, _BATCH)):
         with cache.writing() as db:

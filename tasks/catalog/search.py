@@ -4,7 +4,7 @@ import sqlite3
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tasks.catalog.entries import Entry
 from tasks.catalog.query import Phrase, Query, until_stamp
@@ -15,7 +15,9 @@ __all__ = ["Hit", "Snippet", "mark", "search"]
 
 _WEIGHTS = "8.0, 1.0, 4.0, 2.0, 0.0, 0.0"  # of title, text, author, section, site, language
 _AROUND = 12  # words shown before and after what was found
-_FIRST = 100  # rows asked for at once: of one article there may be many versions
+_NEAR = 100  # results among which the newest version of an article is looked for
+_RANKED = 3000  # of words that more texts have, those put in last are ranked; of a single one, also
+_RANKED_TITLES = 1000  # those that have it in the title
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,40 +49,41 @@ class _Row(NamedTuple):
 def search(db: sqlite3.Connection, query: Query, *, limit: int, every: bool) -> tuple[Hit, ...]:
     """The best `limit` results; `every`: any bundle, else of each article one good one, the newest of those near it."""
     best: dict[str, _Row] = {}
-    size, offset = max(_FIRST, limit * 4), 0
-    while len(best) < limit:
-        rows = _rows(db, query, size, offset)
-        for row in rows:
-            if every or row.stands:
-                key = str(row.number) if every else row.name or str(row.number)
-                first = best.setdefault(key, row)
-                if row.id > first.id:
-                    best[key] = row._replace(score=first.score)
-        if len(rows) < size:
+    for at, row in enumerate(_rows(db, query)):
+        if every or row.stands:
+            key = str(row.number) if every else row.name or str(row.number)
+            first = best.setdefault(key, row)
+            if row.id > first.id:
+                best[key] = row._replace(score=first.score)
+        if len(best) >= limit and at >= _NEAR:
             break
-        offset, size = offset + size, size * 4
     chosen = sorted(best.values(), key=lambda row: (-row.score, row.id))[:limit]
     return tuple(_hit(db, row, query) for row in chosen)
 
 
-def _rows(db: sqlite3.Connection, query: Query, size: int, offset: int) -> list[_Row]:
-    """So many rows that fit, from `offset` on, the best first."""
-    condition, values = "", list[Any]()
+def _rows(db: sqlite3.Connection, query: Query) -> Iterator[_Row]:
+    """What fits, the best first."""
+    found = dict(_scored(db, query, query.match, _RANKED))
+    if len(found) >= _RANKED and query.in_title:
+        found |= dict(_scored(db, query, query.in_title, _RANKED_TITLES))
+    told = (
+        "SELECT id, shown = 1 AND verdict IN ('ok', 'partial'),"
+        " (SELECT key FROM page p WHERE p.number = b.number AND p.name = 1) FROM bundle b WHERE number = ?"
+    )
+    for number, score in sorted(found.items(), key=lambda pair: (-pair[1], pair[0])):
+        yield _Row(number, score, *db.execute(told, (number,)).fetchone())
+
+
+def _scored(db: sqlite3.Connection, query: Query, match: str, most: int) -> Iterator[tuple[int, float]]:
+    """Number and score of what was put in last of what fits: FTS5 needs over a microsecond to score a text."""
+    condition, values = "", [match]
     if query.since:
-        condition, values = " AND b.id >= ?", [f"{query.since:%Y%m%d}"]
+        condition, values = " AND b.id >= ?", [*values, f"{query.since:%Y%m%d}"]
     if query.until:
         condition, values = condition + " AND b.id < ?", [*values, until_stamp(query.until)]
     join = " JOIN bundle b ON b.number = word.rowid" if condition else ""
-    scored = f"SELECT word.rowid AS number, -bm25(word, {_WEIGHTS}) AS score FROM word{join}"  # noqa: S608
-    ranked = f"{scored} WHERE word MATCH ?{condition} ORDER BY score DESC, number LIMIT ? OFFSET ?"
-    name = "(SELECT key FROM page p WHERE p.number = r.number AND p.name = 1)"
-    stands = "b.shown = 1 AND b.verdict IN ('ok', 'partial')"
-    rows = db.execute(
-        f"SELECT r.number, r.score, b.id, {stands}, {name} FROM ({ranked}) r JOIN bundle b ON b.number = r.number"  # noqa: S608
-        " ORDER BY r.score DESC, r.number",
-        (query.match, *values, size, offset),
-    )
-    return [_Row(*row) for row in rows]
+    scored = f"SELECT word.rowid, -bm25(word, {_WEIGHTS}) FROM word{join}"  # noqa: S608
+    return db.execute(f"{scored} WHERE word MATCH ?{condition} ORDER BY word.rowid DESC LIMIT {most}", values)
 
 
 # ------------------------------------------------------------------ what is shown

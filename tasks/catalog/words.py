@@ -41,7 +41,7 @@ _MARKS = (
     "\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u0711\u0730-\u074a\u07a6-\u07b0\u0900-\u0963\u0971-\u0df3"
     "\u0f71-\u0f84\u1ab0-\u1aff\u1dc0-\u1dff\u200b-\u200d\u2060\u20d0-\u20ff\ufe20-\ufe2f\ufeff"
 )
-_WORD = re.compile(rf"(?P<run>[{_RUN}]+)|(?:(?![{_RUN}_])[\w{_MARKS}])+")
+_WORD = re.compile(rf"(?P<run>[{_RUN}]+)|(?:[0-9A-Za-z]+|(?![{_RUN}_])[\w{_MARKS}])+")
 _FALLING = re.compile(
     "[\u00ad\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4"
     "\u06e7\u06e8\u06ea-\u06ed\u200b-\u200d\u2060\ufeff]"

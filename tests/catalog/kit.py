@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tasks.bundle.manifest import SOURCED
 from tasks.catalog import Catalog, Heard, open_catalog
 from tasks.settings import Settings, load_settings
 from tasks.store import Store, open_store
@@ -28,20 +29,7 @@ def manifest(at: str = "20260314073000", text: str = "The tide came in.", **more
     """Id and manifest; `more`: fields, metadata by its plain value."""
     url = more.pop("url", URL)
     digest = sha256(json.dumps([at, text, url, more], sort_keys=True).encode()).hexdigest()
-    names = [
-        "title",
-        "authors",
-        "published",
-        "modified",
-        "site",
-        "canonical_url",
-        "language",
-        "description",
-        "section",
-        "tags",
-        "image",
-    ]
-    table: dict[str, Any] = {name: said(more.pop(name, None)) for name in names}
+    table: dict[str, Any] = {name: said(more.pop(name, None)) for name in SOURCED}
     table |= {
         "format": "tearsheet-manifest/1",
         "id": f"{at}-{digest[:16]}",
