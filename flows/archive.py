@@ -10,7 +10,7 @@ from prefect.states import Completed, Failed
 from tasks.errors import TearsheetError
 from tasks.pipeline import Outcome, archive_page, open_tools
 from tasks.settings import config_dirs
-from tasks.steps import check_server_answers, code, run_settings, tracked
+from tasks.steps import code, run_here, run_settings, tracked
 
 
 @flow(name="archive", flow_run_name="{url}", persist_result=False)
@@ -42,16 +42,7 @@ def archive_tracked(url: str, store: str | None = None, *, force: bool = False) 
 
     Raises SettingsError where the server that is named does not answer.
     """
-    check_server_answers()
-    return asyncio.run(_tracked(url, store, force))
-
-
-async def _tracked(url: str, store: str | None, force: bool) -> Outcome:
-    state = await archive(url, store=store, force=force, return_state=True)
-    result: Any = await state.aresult(raise_on_failure=False)
-    if isinstance(result, BaseException):  # the run itself broke or was interrupted
-        raise result
-    outcome: Outcome = result
+    outcome: Outcome = run_here(archive, url=url, store=store, force=force)
     return outcome
 
 

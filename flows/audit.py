@@ -10,7 +10,7 @@ from prefect.states import Completed, Failed
 
 from tasks.auditing import CODES, Plan, Report, audit_store
 from tasks.errors import TearsheetError
-from tasks.steps import check_server_answers, run_settings, tracked
+from tasks.steps import run_here, run_settings, tracked
 from tasks.store import open_store
 
 SHOWN = 200  # findings that the artifact names
@@ -51,16 +51,7 @@ async def audit(
 
 def audit_tracked(**parameters: Any) -> Report:
     """The report of one run of the flow in this process. Raises what kept the run from its work."""
-    check_server_answers()
-    return asyncio.run(_tracked(parameters))
-
-
-async def _tracked(parameters: dict[str, Any]) -> Report:
-    state = await audit(**parameters, return_state=True)
-    result: Any = await state.aresult(raise_on_failure=False)
-    if isinstance(result, BaseException):
-        raise result
-    report: Report = result
+    report: Report = run_here(audit, **parameters)
     return report
 
 

@@ -5,7 +5,6 @@ Exit 0 = all well; 1 = something not archived, not verified, or with a bad verdi
 
 import io
 import os
-import signal
 import sys
 import threading
 from collections import Counter
@@ -24,10 +23,12 @@ from flows.cli_common import (
     RequireSignature,
     Store,
     Target,
+    Track,
     Trusted,
     at_moment,
     day,
     heard,
+    stop_on_interrupt,
     warn,
 )
 from flows.cli_key import made_key_lines
@@ -81,9 +82,7 @@ def archive(
     timestamp: Annotated[
         str | None, typer.Option("--timestamp", help="RFC 3161 server to stamp the signatures. [none]")
     ] = None,
-    track: Annotated[
-        bool, typer.Option("--track", help="As a Prefect flow run, even without PREFECT_API_URL.")
-    ] = False,
+    track: Track = False,
     json: Json = False,
     config: Config = None,
 ) -> None:
@@ -94,7 +93,7 @@ def archive(
     from tasks.present import Talk, outcome_line, print_json, summary_line
 
     counts: Counter[str] = Counter()
-    all_good, stop = True, _stop_on_interrupt()
+    all_good, stop = True, stop_on_interrupt()
     with Talk(total) as talk:
         for line in made_key_lines(settings):
             talk.say(line)
@@ -108,20 +107,6 @@ def archive(
             talk.advance(outcome.url)
         talk.say(summary_line(counts, stopped=stop.is_set()))
     raise typer.Exit(0 if all_good and counts and not stop.is_set() else 1)
-
-
-def _stop_on_interrupt() -> threading.Event:
-    """Set by the first Ctrl-C or SIGTERM: what is under way finishes. A second Ctrl-C ends at once."""
-    stop = threading.Event()
-
-    def interrupted(*_: Any) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        print("stopping: finishing what is under way (Ctrl-C again to drop it)", file=sys.stderr)
-        stop.set()
-
-    signal.signal(signal.SIGINT, interrupted)
-    signal.signal(signal.SIGTERM, interrupted)
-    return stop
 
 
 def _plain(
@@ -383,9 +368,7 @@ def reclean(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads or processes. [as many as there are processors]")
     ] = None,
-    track: Annotated[
-        bool, typer.Option("--track", help="As a Prefect flow run, even without PREFECT_API_URL.")
-    ] = False,
+    track: Track = False,
     store: Store = None,
     json: Json = False,
     config: Config = None,
@@ -401,7 +384,7 @@ def reclean(
     wanted = Wanted(tuple(ids) if ids else None, host, day(since), day(until), dry_run, diff, runner, workers)
     settings = load_settings(config, store=store)
     report = run_reclean(
-        wanted, settings, config_dirs(config), tracked=tracked, json=json, stop=_stop_on_interrupt(), config=config
+        wanted, settings, config_dirs(config), tracked=tracked, json=json, stop=stop_on_interrupt(), config=config
     )
     raise typer.Exit(0 if report.good else 1)
 

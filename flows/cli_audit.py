@@ -2,14 +2,11 @@
 
 import os
 import re
-import signal
-import sys
-import threading
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from flows.cli_common import Config, Json, Store
+from flows.cli_common import Config, Json, Store, Track, stop_on_interrupt
 from tasks.settings import load_settings
 
 if TYPE_CHECKING:
@@ -42,9 +39,7 @@ def audit(
         str | None, typer.Option(help="Put back what is missing or changed from this store, once it is verified.")
     ] = None,
     anew: Annotated[bool, typer.Option("--anew", help="Do not go on with a full audit that was broken off.")] = False,
-    track: Annotated[
-        bool, typer.Option("--track", help="As a Prefect flow run, even without PREFECT_API_URL.")
-    ] = False,
+    track: Track = False,
     store: Store = None,
     json: Json = False,
     config: Config = None,
@@ -83,7 +78,7 @@ def _plain(plan: "Plan", settings: "Settings", repair_from: str | None, talk: An
     with ExitStack() as stack:
         opened = stack.enter_context(open_store(settings.store, settings))
         other = stack.enter_context(open_store(repair_from, settings)) if repair_from else None
-        told, stop = _teller(settings.store, json=json), _stop_on_interrupt()
+        told, stop = _teller(settings.store, json=json), stop_on_interrupt()
         return audit_store(opened, plan, repair_from=other, heard=told, progress=progress, stop=stop)
 
 
@@ -154,7 +149,7 @@ def replicate(
         open_store(settings.store, settings) as source,
         open_store(to, settings) as target,
     ):
-        stop = _stop_on_interrupt()
+        stop = stop_on_interrupt()
         report = copy_store(source, target, heard=heard, progress=lambda done, key: talk.advance(key), stop=stop)
         print_json(report.as_json()) if json else talk.say(str(report))
     raise typer.Exit(0 if report.good else 1)
@@ -188,17 +183,3 @@ def gc(
     if not apply and found.orphans:
         Talk().say(f"nothing was deleted; after {wait_hours:g} hours: tearsheet gc --apply --store {settings.store}")
     raise typer.Exit(1 if found.count("kept") else 0)
-
-
-def _stop_on_interrupt() -> threading.Event:
-    """Set by the first Ctrl-C or SIGTERM: what is under way finishes. A second Ctrl-C ends at once."""
-    stop = threading.Event()
-
-    def interrupted(*_: Any) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        print("stopping: finishing what is under way (Ctrl-C again to drop it)", file=sys.stderr)
-        stop.set()
-
-    signal.signal(signal.SIGINT, interrupted)
-    signal.signal(signal.SIGTERM, interrupted)
-    return stop

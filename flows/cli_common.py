@@ -1,8 +1,10 @@
 """Options and small parts that several commands share."""
 
+import signal
 import sys
+import threading
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,8 +14,8 @@ if TYPE_CHECKING:
     from tasks.catalog import Heard
 
 __all__ = [
-    *("At", "Config", "Force", "Json", "RequireSignature", "Store", "Target", "Trusted"),
-    *("at_moment", "day", "heard", "warn"),
+    *("At", "Config", "Force", "Json", "RequireSignature", "Store", "Target", "Track", "Trusted"),
+    *("at_moment", "day", "heard", "stop_on_interrupt", "warn"),
 ]
 
 Store = Annotated[str | None, typer.Option("--store", help="Folder or s3://bucket/prefix. [TEARSHEET_STORE, archive/]")]
@@ -29,6 +31,7 @@ Trusted = Annotated[
     list[str] | None, typer.Option("--trusted", help="Fingerprint, or file with a public key, that you trust.")
 ]
 Target = Annotated[str, typer.Argument(help="A bundle's id, or a URL: its newest good bundle.")]
+Track = Annotated[bool, typer.Option("--track", help="As a Prefect flow run, even without PREFECT_API_URL.")]
 At = Annotated[str | None, typer.Option("--at", help="The newest not after this day or ISO time (UTC).")]
 
 
@@ -61,3 +64,17 @@ def day(text: str | None) -> date | None:
         return date.fromisoformat(text) if text else None
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no day; write 2026-03-14") from None
+
+
+def stop_on_interrupt() -> threading.Event:
+    """Set by the first Ctrl-C or SIGTERM: what is under way finishes. A second Ctrl-C ends at once."""
+    stop = threading.Event()
+
+    def interrupted(*_: Any) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("stopping: finishing what is under way (Ctrl-C again to drop it)", file=sys.stderr)
+        stop.set()
+
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, interrupted)
+    return stop

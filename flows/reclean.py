@@ -18,7 +18,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTa
 from tasks.errors import MissingPart, PermanentError, SettingsError, TearsheetError
 from tasks.recleaning import Due, Job, Recleaned, Report, check_rules, due_by_id, due_of_all, reclean_shard
 from tasks.settings import config_dirs
-from tasks.steps import START_A_SERVER, check_server_answers, code, run_settings, spread
+from tasks.steps import START_A_SERVER, code, run_here, run_settings, spread
 from tasks.store import open_store
 from tasks.workers import make_shards
 
@@ -75,25 +75,16 @@ def reclean_tracked(heard: Callable[[Recleaned], None], stop: threading.Event, *
     if parameters["runner"] != "thread" and not PREFECT_API_URL.value():
         what = f"the {parameters['runner']} task runner needs a Prefect server"
         raise SettingsError(what, where="PREFECT_API_URL", remedy=START_A_SERVER)
-    check_server_answers()
     token = _LISTENER.set((heard, stop))
     try:
-        return asyncio.run(_tracked(parameters))
+        report: Report = run_here(reclean, **parameters)
+        return report
     finally:
         _LISTENER.reset(token)
 
 
 # Who listens to a run in this process; parameters of a flow go to the server, and must not hold such a thing.
 _LISTENER: ContextVar[tuple[Callable[[Recleaned], None], threading.Event] | None] = ContextVar("listener", default=None)
-
-
-async def _tracked(parameters: dict[str, Any]) -> Report:
-    state = await reclean(**parameters, return_state=True)
-    result: Any = await state.aresult(raise_on_failure=False)
-    if isinstance(result, BaseException):
-        raise result
-    report: Report = result
-    return report
 
 
 def _reclean(

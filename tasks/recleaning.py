@@ -17,7 +17,6 @@ from datetime import UTC, date, datetime
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 
 from tasks.bundle.derived import article_files
 from tasks.bundle.manifest import PREVIOUS, SOURCED, Manifest, read_manifest
@@ -27,7 +26,7 @@ from tasks.bundle.provenance import settings_digest
 from tasks.bundle.sign import Signer
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.capture.head import FRAMING_REMOVED, HEAD_END, parse_stored_head, resource_head
-from tasks.catalog import Entry, entries, families, is_id, newest, read_entry
+from tasks.catalog import entries, families, is_id, newest, read_entry
 from tasks.clean import RuleSet, load_rules
 from tasks.diff import Diff, diff_texts
 from tasks.errors import FixityError, FormatError, NotFound, PermanentError, TearsheetError
@@ -164,19 +163,7 @@ def due_of_all(store: Store, *, host: str = "", since: date | None = None, until
         problems.append(Recleaned(error.where.removesuffix(".json"), error=error))
 
     ends = map(newest, families(entries(store, broken=broken)))
-    return Due(tuple(entry.id for entry in ends if _wanted(entry, host, since, until)), tuple(problems))
-
-
-def _wanted(entry: Entry, host: str, since: date | None, until: date | None) -> bool:
-    day = entry.captured_at[:10]
-    if (since and day < since.isoformat()) or (until and day > until.isoformat()):
-        return False
-    try:
-        found = urlsplit(entry.final_url).hostname or ""
-    except ValueError:
-        found = ""
-    host = host.lower()
-    return not host or found == host or found.endswith(f".{host}")
+    return Due(tuple(entry.id for entry in ends if entry.fits(host=host, since=since, until=until)), tuple(problems))
 
 
 def due_by_id(store: Store, ids: Iterable[str]) -> Due:

@@ -5,7 +5,6 @@ imported from where no other bundle needs it, and the observations of it. A run 
 same command again. Nothing is deleted where a lock forbids deleting any of it.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,7 +19,7 @@ from tasks.store.base import read_ahead
 from tasks.store.events import EVENT_KEY, Event
 from tasks.store.layout import EVENTS, SOURCE_KINDS, SOURCES, bundle_key, manifest_key
 from tasks.store.locks import check_unlocked
-from tasks.store.objects import keys
+from tasks.store.objects import digest_stored, keys
 
 __all__ = ["Decision", "Removal", "hold", "lift", "plan_removals", "remove"]
 
@@ -182,13 +181,10 @@ def _is_source(key: object) -> bool:
 
 
 def _read_digest(store: Store, key: str) -> str:
-    digest = hashlib.sha256()
     try:
-        for piece in store.objects.read(key):
-            digest.update(piece)
+        return digest_stored(store.objects, key)[1]
     except NotFound:
         return ""
-    return f"sha256:{digest.hexdigest()}"
 
 
 def _needed(store: Store, sources: set[str], *, except_: set[str], heard: Heard) -> set[str]:

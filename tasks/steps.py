@@ -4,6 +4,7 @@ tracked(settings) is a `Run` for tasks/pipeline.py and tasks/watching.py; everyt
 There are no timeouts here: Prefect cannot interrupt a thread, so each stage keeps to limits of its own (settings).
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ __all__ = [
     "absolute_store",
     "check_server_answers",
     "code",
+    "run_here",
     "run_settings",
     "spread",
     "tracked",
@@ -160,6 +162,21 @@ def check_server_answers() -> None:
             client.hello().raise_for_status()
         except httpx.HTTPError as error:
             raise SettingsError(f"no Prefect server answers: {error}", where=url, remedy=START_A_SERVER) from error
+
+
+def run_here(flow: Callable[..., Any], **parameters: Any) -> Any:
+    """The data of the state in which one run of an async flow in this process ends. Raises what broke or interrupted
+    the run; SettingsError where the server that is named does not answer."""
+    check_server_answers()
+
+    async def run() -> Any:
+        state = await flow(**parameters, return_state=True)
+        found = await state.aresult(raise_on_failure=False)
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    return asyncio.run(run())
 
 
 def absolute_store(location: str) -> str:

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import io
-import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from tasks.lineage import lineage_problems
 from tasks.store import Store
 from tasks.store.layout import bundle_key, manifest_key
 
-__all__ = ["LEVELS", "Checked", "check_bundle", "digest_stored"]
+__all__ = ["LEVELS", "Checked", "check_bundle"]
 
 LEVELS = ("size", "checksum", "full")
 _IN_MEMORY = 4 << 20  # bytes of a bundle up to which its manifest is held against a copy in memory, else on disk
@@ -51,7 +50,7 @@ def check_bundle(store: Store, id_: str, level: str, size: int | None) -> Checke
         return _unreadable(id_, manifest_key(id_), error)
     if finding := _of_another(id_, manifest):
         return Checked(id_, (finding,))
-    found = Checked(id_, _lineage(store, id_, raw), source=_source_of(raw), links=_links(raw))
+    found = Checked(id_, _lineage(store, manifest, raw), source=_source_of(manifest), links=_links(manifest))
     if size is None:
         return found
     if size != manifest.bytes:
@@ -75,29 +74,26 @@ def _of_another(id_: str, manifest: Manifest) -> Finding | None:
     return None
 
 
-def _lineage(store: Store, id_: str, raw: bytes) -> tuple[Finding, ...]:
-    if b'"parent"' not in raw:
+def _lineage(store: Store, manifest: Manifest, raw: bytes) -> tuple[Finding, ...]:
+    """What does not fit of the bundles that a derived one comes from; the version before is checked by its _links."""
+    if not manifest.lineage:
         return ()
     codes = {"parent-missing": "lineage-missing", "parent-mismatch": "lineage-mismatch"}
     return tuple(
-        Finding(codes[problem.code], manifest_key(id_), id_, problem.expected, problem.found)
+        Finding(codes[problem.code], manifest_key(manifest.id), manifest.id, problem.expected, problem.found)
         for problem in lineage_problems(store, raw)
+        if problem.code in codes
     )
 
 
-def _links(raw: bytes) -> tuple[tuple[str, str], ...]:
+def _links(manifest: Manifest) -> tuple[tuple[str, str], ...]:
     """The bundle that this one follows as a version; what it was derived from is checked by _lineage."""
-    previous = json.loads(raw).get("previous") if b'"previous"' in raw else None
-    if previous is None:
-        return ()
-    row = previous if isinstance(previous, dict) else {}
-    return ((str(row.get("id")), str(row.get("sha256"))),)
+    previous = manifest.previous
+    return ((previous.id, previous.sha256),) if previous else ()
 
 
-def _source_of(raw: bytes) -> str:
-    source = json.loads(raw).get("source") if b'"source"' in raw else None
-    digest = source.get("sha256") if isinstance(source, dict) else None
-    return digest.removeprefix("sha256:") if isinstance(digest, str) else ""
+def _source_of(manifest: Manifest) -> str:
+    return manifest.source.sha256.removeprefix("sha256:") if manifest.source else ""
 
 
 # ------------------------------------------------------------------ the bundle's bytes
@@ -156,15 +152,6 @@ def _copy(store: Store, key: str, size: int) -> Iterator[tuple[BinaryIO, int, st
                 file.write(piece)
         file.seek(0)
         yield file, total, f"sha256:{digest.hexdigest()}"
-
-
-def digest_stored(store: Store, key: str) -> tuple[int, str]:
-    """Size and digest of an object as it is read; the store's errors."""
-    digest, size = hashlib.sha256(), 0
-    for piece in store.objects.read(key):
-        digest.update(piece)
-        size += len(piece)
-    return size, f"sha256:{digest.hexdigest()}"
 
 
 def _unreadable(id_: str, key: str, error: StoreUnavailable | StoreRefused) -> Checked:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tasks.auditing.bundles import digest_stored
 from tasks.auditing.codes import Finding
 from tasks.bundle.manifest import Manifest, read_manifest
 from tasks.bundle.verify import manifest_problems
@@ -22,7 +21,7 @@ from tasks.store import Store
 from tasks.store.disk import write_new
 from tasks.store.events import Event, read_event
 from tasks.store.layout import SOURCES, bundle_key, manifest_key
-from tasks.store.objects import Content
+from tasks.store.objects import Content, digest_stored
 
 __all__ = ["Repairer"]
 
@@ -99,7 +98,7 @@ class Repairer:
     def _put_back(self, key: str, content: Content, bundle: str = "") -> None:
         if not self.store.objects.create(key, content):
             self.store.objects.replace(key, content)
-        _, found = digest_stored(self.store, key)
+        _, found = digest_stored(self.store.objects, key)
         if found != content.sha256:
             raise FixityError(
                 f"read back as {found}, put back as {content.sha256}", where=f"{self.store.location} {key}"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.auditing.bundles import Checked, check_bundle, digest_stored
+from tasks.auditing.bundles import Checked, check_bundle
 from tasks.auditing.codes import CODES, Finding
 from tasks.auditing.history import Journal, load_history, read_events
 from tasks.auditing.inventory import Inventory, Item
@@ -21,7 +21,7 @@ from tasks.records import BUNDLE_ID
 from tasks.store import Store
 from tasks.store.events import Event
 from tasks.store.layout import BUNDLES, EVENTS, SOURCES, bundle_key, manifest_key
-from tasks.store.objects import Listed
+from tasks.store.objects import Listed, digest_stored
 from tasks.workers import ahead
 
 __all__ = ["audit_store", "now_utc"]
@@ -194,7 +194,7 @@ class _Audit:
             yield Finding("attachment-digest", key, event.bundle, f"{warc.get('bytes')} bytes", f"{beside.size}")
         elif self.plan.level == "full":
             with suppress(NotFound):
-                _, sha256 = digest_stored(self.store, key)
+                _, sha256 = digest_stored(self.store.objects, key)
                 if sha256 != warc.get("sha256"):
                     yield Finding("attachment-digest", key, event.bundle, str(warc.get("sha256")), sha256)
 

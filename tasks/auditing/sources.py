@@ -1,19 +1,20 @@
 """Whether a file of another tool, kept under its digest, still has it."""
 
-from tasks.auditing.bundles import Checked, digest_stored
+from tasks.auditing.bundles import Checked
 from tasks.auditing.codes import Finding
 from tasks.errors import FixityError, NotFound, StoreRefused, StoreUnavailable
 from tasks.store import Store
+from tasks.store.objects import digest_stored
 
 __all__ = ["check_source"]
 
 
 def check_source(store: Store, sha256: str, key: str, level: str) -> Checked:
     """The source `sha256` (hex): as the server recorded it at the level checksum, as it reads at the level full."""
-    wanted = f"sha256:{sha256}"
+    wanted, found = f"sha256:{sha256}", ""
     try:
         if level == "full":
-            size, found = digest_stored(store, key)
+            size, found = digest_stored(store.objects, key)
         else:
             size, found = 0, store.objects.stat(key).sha256 or ""
     except NotFound:

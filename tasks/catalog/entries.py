@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from itertools import groupby
 from typing import Any
+from urllib.parse import urlsplit
 
 from tasks.bundle.manifest import Lineage, Manifest, read_manifest
 from tasks.catalog.identity import Page, identity, pages_of
@@ -77,6 +78,18 @@ class Entry:
     def pages(self) -> frozenset[str]:
         """The same, each as `identity` spells it."""
         return frozenset(page.key for page in self.urls)
+
+    def fits(self, *, host: str, since: date | None, until: date | None) -> bool:
+        """Whether `host` or a sub-domain of it answered, and it was captured from one day to the other (UTC, included);
+        what is empty or None does not narrow."""
+        day, host = self.captured_at[:10], host.lower()
+        if (since and day < since.isoformat()) or (until and day > until.isoformat()):
+            return False
+        try:
+            found = urlsplit(self.final_url).hostname or ""
+        except ValueError:
+            found = ""
+        return not host or found == host or found.endswith(f".{host}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """The catalog of a store, kept on this machine: everything in it is derived from the store and can be made anew."""
 
 import hashlib
-import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -19,10 +18,9 @@ from tasks.catalog.query import Query
 from tasks.catalog.refresh import Heard, rebuild, refresh
 from tasks.catalog.search import Hit, search
 from tasks.catalog.tables import entries_where, meta, put_record
-from tasks.errors import FormatError, NotFound
+from tasks.errors import FormatError
 from tasks.settings import Settings
 from tasks.store import Store
-from tasks.store.layout import STORE_KEY
 
 __all__ = ["Catalog", "Info", "locate", "open_catalog"]
 
@@ -53,7 +51,7 @@ def open_catalog(store: Store, settings: Settings, *, heard: Heard = _SILENT, fr
 
     Every manifest that cannot be read is told each time, to `heard.broken`; by default it is only kept in the catalog.
     """
-    id_ = _store_id(store)
+    id_ = store.id
     cache = open_cache(id_, settings, say=heard.say) if id_ else temporary_cache("none")
     catalog = Catalog(store, cache, heard)
     try:
@@ -71,17 +69,6 @@ def locate(store: Store, settings: Settings, target: str, at: datetime | None = 
         return target
     with open_catalog(store, settings, heard=heard) as catalog:
         return catalog.find(target, at)
-
-
-def _store_id(store: Store) -> str:
-    """The id in store.json; empty for a store that nothing was ever written to."""
-    try:
-        return str(json.loads(b"".join(store.objects.read(STORE_KEY))).get("id") or "")
-    except NotFound:
-        return ""
-    except (ValueError, AttributeError):
-        next(store.list_ids("00010101"), None)  # the store says better what is wrong with it
-        return ""
 
 
 class Catalog:

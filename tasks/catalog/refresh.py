@@ -11,9 +11,7 @@ before and what came. What it did not find again goes at the end.
 
 import hashlib
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain, islice
@@ -25,6 +23,7 @@ from tasks.catalog.tables import bury, forget, meta, put_meta, put_record
 from tasks.errors import FormatError, NotFound
 from tasks.records import VerdictKind
 from tasks.store import Store
+from tasks.store.base import read_ahead
 from tasks.store.events import EVENT_KEY, Event
 from tasks.store.layout import EVENTS, day_prefix
 from tasks.store.objects import keys
@@ -35,7 +34,6 @@ MARGIN = timedelta(days=2)
 PENDING_DAYS = 7  # a writer that goes on later announces its bundle anew
 RESUME_S = 86400  # an older rebuild that was broken off is begun again
 _BATCH = 500  # bundles or events of one commit
-_READERS = 8
 _TOLD_EVERY = 5000
 _KINDS = ("late", "observation")
 R = TypeVar("R")
@@ -128,9 +126,13 @@ def _days(first: date, last: date) -> Iterator[date]:
     return (first + timedelta(days=number) for number in range((last - first).days + 1))
 
 
+def _named(days: Iterable[date]) -> Iterator[str]:
+    return (f"{day:%Y%m%d}" for day in days)
+
+
 def _listed(store: Store, days: list[date]) -> Iterator[str]:
     """The ids of these days; several days are listed at once."""
-    listed = _at_once(days, lambda day: list(store.list_ids(f"{day:%Y%m%d}")))
+    listed = _at_once(_named(days), lambda day: list(store.list_ids(day)))
     return (id_ for _, ids in listed for id_ in _given(ids))
 
 
@@ -187,7 +189,7 @@ def _take(cache: Cache, id_: str, data: bytes | Exception, epoch: int) -> Format
 # ------------------------------------------------------------------ events
 def _event_keys(store: Store, days: list[date]) -> Iterator[str]:
     """Keys of the events of these days that a catalog wants."""
-    found = _at_once(days, lambda day: list(keys(store.objects, day_prefix(EVENTS, f"{day:%Y%m%d}"))))
+    found = _at_once(_named(days), lambda day: list(keys(store.objects, day_prefix(EVENTS, day))))
     return (key for _, some in found for key in _given(some) if _is_wanted(key))
 
 
@@ -281,26 +283,13 @@ def _put_grave(cache: Cache, id_: str, url: str) -> None:
 
 
 # ------------------------------------------------------------------ many at once
-def _at_once(names: Iterable[str] | Iterable[date], read: Callable[..., R]) -> Iterator[tuple[str, R | Exception]]:
+def _at_once(names: Iterable[str], read: Callable[[str], R]) -> Iterator[tuple[str, R | Exception]]:
     """Each name with what `read` gives for it, or the NotFound or FormatError it raised; few are held at a time."""
 
-    def one(name: str | date) -> R | Exception:
+    def one(name: str) -> R | Exception:
         try:
             return read(name)
         except (NotFound, FormatError) as error:
             return error
 
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="catalog") as pool:
-        window: deque[tuple[str | date, Future[R | Exception]]] = deque()
-        try:
-            for name in names:
-                window.append((name, pool.submit(one, name)))
-                if len(window) >= _READERS * 4:
-                    first, found = window.popleft()
-                    yield str(first), found.result()
-            while window:
-                first, found = window.popleft()
-                yield str(first), found.result()
-        finally:
-            for _, found in window:
-                found.cancel()
+    return read_ahead(iter(names), one)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from urllib.parse import urlsplit
 
 from tasks.catalog import Broken, Entry, entries, find, is_id, read_entry
 from tasks.errors import TearsheetError
@@ -49,14 +48,7 @@ def _named(store: Store, wanted: Selection, broken: Broken, missing: list[Export
 
 
 def _fits(entry: Entry, wanted: Selection) -> bool:
-    day, host = entry.captured_at[:10], wanted.host.lower()
-    if (wanted.since and day < wanted.since.isoformat()) or (wanted.until and day > wanted.until.isoformat()):
-        return False
-    try:
-        found = urlsplit(entry.final_url).hostname or ""
-    except ValueError:
-        found = ""
-    return not host or found == host or found.endswith(f".{host}")
+    return entry.fits(host=wanted.host, since=wanted.since, until=wanted.until)
 
 
 # ------------------------------------------------------------------ one bundle an article

@@ -20,7 +20,6 @@ from tasks.errors import (
     FormatError,
     NotFound,
     PermanentError,
-    StoreConflict,
     StoreRefused,
     TearsheetError,
     TransientError,
@@ -36,9 +35,7 @@ from tasks.pipeline import provenance_of, read_capture
 from tasks.records import Bundle, Capture, Problem
 from tasks.settings import Settings
 from tasks.store import Store, open_store
-from tasks.store.events import EVENT_KEY
-from tasks.store.layout import EVENTS
-from tasks.store.objects import Content, keys
+from tasks.store.objects import Content
 
 __all__ = ["Bench", "import_files", "open_bench"]
 
@@ -55,7 +52,6 @@ class Bench:
     workspace: Path
     dry_run: bool = False
     today: date | None = None  # the day of the commit; None: by the clock
-    removed: frozenset[str] | None = None  # ids that have a tombstone, once asked for
     signer: Signer | None = None  # of the bundles that are made here
 
 
@@ -177,7 +173,7 @@ def _take_page(foreign: Foreign, page: Page, originals: Originals, bench: Bench,
             signer=bench.signer,
         )
         _check_packed(bundle, capture)
-        _check_removed(bundle.id, bench)
+        bench.store.tombstones.check(bundle.id)  # before anything of it is stored
         if not report.source:
             report.source = bench.store.put_source(Content(foreign.path, foreign.sha256, foreign.size), foreign.kind)
         ref = bench.store.put_bundle(bundle, today=bench.today)
@@ -217,7 +213,7 @@ def _take_bundle(foreign: Foreign, bench: Bench, report: FileReport, heard: Hear
         _check(tuple(item for item in report.problems if item.severity == "error"), foreign.path)
     bundle = Bundle(known.id, foreign.path, known.sha256, known.bytes, beside or manifest)
     _check(tuple(lineage_problems(bench.store, bundle.manifest)), foreign.path)
-    _check_removed(bundle.id, bench)
+    bench.store.tombstones.check(bundle.id)  # before anything of it is stored
     told = PageReport(
         foreign.name,
         known.final_url,
@@ -234,22 +230,6 @@ def _take_bundle(foreign: Foreign, bench: Bench, report: FileReport, heard: Hear
         return
     ref = bench.store.put_bundle(bundle, today=bench.today)
     heard(replace(told, id=ref.id, created=ref.created))
-
-
-def _check_removed(bundle_id: str, bench: Bench) -> None:
-    """Raises StoreConflict for a bundle that was taken down: importing must not bring it back."""
-    if bench.removed is None:
-        bench.removed = frozenset(_tombstones(bench.store))
-    if bundle_id in bench.removed:
-        raise StoreConflict(
-            "this bundle was taken down and is not brought back", where=bundle_id, remedy="Its tombstone says why"
-        )
-
-
-def _tombstones(store: Store) -> Iterator[str]:
-    for key in keys(store.objects, EVENTS):
-        if "-tombstone-" in key and EVENT_KEY.fullmatch(key):
-            yield store.read_event(key).bundle
 
 
 # ------------------------------------------------------------------ bags

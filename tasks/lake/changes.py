@@ -51,6 +51,9 @@ def read_events(store: Store, snapshot: Snapshot, today: date, *, broken: Broken
             found.tombstones.setdefault(event.bundle, event.detail.get("sha256"))
         elif id_ := event.bundle if event.kind == "late" else _repaired(event):
             found.late[id_] = "".join(key.removeprefix(EVENTS).split("/")[:3])
+    for id_ in found.tombstones.keys() - store.tombstones.ids():  # the events tell of those that were lifted, too
+        if not store.tombstones.stands(id_):
+            del found.tombstones[id_]
     for id_, day in snapshot.pending:
         found.late.setdefault(id_, day)
     return found

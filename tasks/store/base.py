@@ -1,7 +1,5 @@
 """The store: how a bundle is committed and read back, and events beside it. Keys: layout.py; backends: objects.py."""
 
-import contextlib
-import hashlib
 import json
 import secrets
 import threading
@@ -21,7 +19,7 @@ from tasks.store.claims import keep_for_writer, release
 from tasks.store.disk import write_new
 from tasks.store.events import EVENT_KEY, Event, read_event
 from tasks.store.layout import BUNDLES, EVENTS, STORE_KEY, bundle_key, day_prefix, manifest_key, source_key
-from tasks.store.objects import Content, Objects, keys
+from tasks.store.objects import Content, Objects, digest_stored, keys
 from tasks.store.tombstones import Tombstones
 
 __all__ = ["STORE_FORMAT", "Store", "read_ahead"]
@@ -48,9 +46,14 @@ class Store:
     def id(self) -> str:
         """The store's own id, by which copies of it are told apart; the empty string where it is new."""
         try:
-            return str(_parsed(b"".join(self.objects.read(STORE_KEY)), self._where(STORE_KEY)).get("id", ""))
+            return str(_parsed(b"".join(self.objects.read(STORE_KEY)), self._where(STORE_KEY)).get("id") or "")
         except NotFound:
             return ""
+
+    def capabilities(self) -> Mapping[str, Any]:
+        """What the store's server can do, as store.json has it; of a new store it is tried out now."""
+        self._ready_to_write()
+        return self._capabilities
 
     def put_bundle(self, bundle: Bundle, *, today: date | None = None) -> BundleRef:
         """The bundle as stored; `created` is False when this very bundle was there.
@@ -201,11 +204,6 @@ class Store:
             self._check_stored(key, content.sha256, mine=False)
         return created
 
-    def capabilities(self) -> Mapping[str, Any]:
-        """What the store's server can do, as store.json has it; of a new store it is tried out now."""
-        self._ready_to_write()
-        return self._capabilities
-
     def close(self) -> None:
         """Give connections back."""
         self.objects.close()
@@ -221,21 +219,15 @@ class Store:
     # -------------------------------------------------------------- its parts
     def _fetch(self, key: str, target: Path, wanted: Digest) -> None:
         for _ in range(1, _LOOKS):
-            with contextlib.suppress(FixityError):
+            with suppress(FixityError):
                 write_new(target, self.objects.read(key), sha256=wanted)
                 return
         write_new(target, self.objects.read(key), sha256=wanted)
 
-    def _digest_of(self, key: str) -> Digest:
-        digest = hashlib.sha256()
-        for piece in self.objects.read(key):
-            digest.update(piece)
-        return Digest(f"sha256:{digest.hexdigest()}")
-
     def _check_stored(self, key: str, wanted: Digest, *, mine: bool) -> None:
         """Read the object back and raise unless it is what we meant to store; `mine`: this call wrote it."""
         for _ in range(_LOOKS):
-            found = self._digest_of(key)
+            _, found = digest_stored(self.objects, key)
             if found == wanted:
                 return
         if mine:

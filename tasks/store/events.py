@@ -5,8 +5,11 @@
 | observation | a visit found the version `bundle` unchanged |
 | late | `bundle` is committed on this day, which is not the one in its id |
 | tombstone | `bundle` was taken down: by whom, why |
+| lift | the tombstone of `bundle` was lifted: a copy may be stored again |
 | fixity | what an audit read and found |
 | repair | an object was put back from another store |
+| replica | bundles and events were copied here |
+| gc | orphans were marked or deleted |
 | replica | bundles and events were copied here from another store |
 | gc | orphans were marked, or deleted |
 | hold | a legal hold on `bundle` was set or lifted |

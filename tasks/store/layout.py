@@ -11,7 +11,8 @@
     v1/claims/<key after v1/>           short-lived: who may use or delete an orphan, see claims.py
     v1/probe/<random>/…                 short-lived: what the first use of a store tries out
 
-The day of a bundle is the id's, so an id gives its key. Nothing is ever overwritten.
+The day of a bundle is the id's, so an id gives its key. Nothing is ever overwritten, but by a repair: with the bytes
+that were there once, verified.
 """
 
 from tasks.errors import NotFound

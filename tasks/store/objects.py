@@ -1,5 +1,6 @@
 """What a backend of the store must be able to do with objects: bytes under a key."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +9,7 @@ from typing import Any, Protocol
 
 from tasks.records import Digest, digest_of
 
-__all__ = ["Content", "Listed", "Objects", "Stat", "Upload", "Version", "keys"]
+__all__ = ["Content", "Listed", "Objects", "Stat", "Upload", "Version", "digest_stored", "keys"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +135,12 @@ class Objects(Protocol):
 def keys(objects: Objects, prefix: str) -> Iterator[str]:
     """Every key that starts with `prefix` (which ends in a slash), in any order."""
     return (listed.key for listed in objects.listing(prefix))
+
+
+def digest_stored(objects: Objects, key: str) -> tuple[int, Digest]:
+    """Size and digest of an object as it is read; NotFound where there is none."""
+    digest, size = hashlib.sha256(), 0
+    for piece in objects.read(key):
+        digest.update(piece)
+        size += len(piece)
+    return size, Digest(f"sha256:{digest.hexdigest()}")

@@ -260,6 +260,18 @@ def test_a_bundle_that_was_taken_down_must_not_be_there(location: str, opened: O
     assert sorted(codes(audit(store, SIZE))) == sorted(("tombstone-ignored", key) for key in keys)
 
 
+def test_a_derived_bundle_may_lack_its_parent_and_the_version_before(opened: Opened, tmp_path: Path) -> None:
+    store, (bundle,) = opened(str(tmp_path / "store")), make_bundles(tmp_path / "w", 1)
+    fill(store, [bundle])
+    parent, earlier = (f"{stamp}-{'0' * 16}" for stamp in (bundle.id[:14], "20261122101500"))
+    link = {"id": parent, "sha256": f"sha256:{'0' * 64}"}
+    lineage = {"parent": link, "root": link, "generation": 1, "previous": {**link, "id": earlier}}
+    overwrite(store, manifest_key(bundle.id), json.dumps(json.loads(bundle.manifest) | lineage).encode())
+
+    (finding,) = audit(store, SIZE).findings  # one of a kind for each key
+    assert (finding.code, finding.expected) == ("lineage-missing", parent)
+
+
 @pytest.mark.parametrize(
     ("previous", "code"),
     [

@@ -182,6 +182,21 @@ def test_of_what_was_taken_down_a_row_without_words_is_left(
     assert all(b"Private matter" not in segment_text(store, key, tmp_path) for key in keys(store.objects, DATA))
 
 
+def test_what_was_taken_down_and_lifted_is_a_row_again_in_a_lake_made_anew(
+    location: str, opened: Opened, tmp_path: Path
+) -> None:
+    store = opened(location)
+    id_ = put(store, tmp_path)
+    take_down(store, id_)
+    run(store)
+    store.put_event(Event("lift", NOW, id_, {"reason": "a mistake", "by": "desk"}))
+    assert put(store, tmp_path) == id_
+
+    run(store, rebuild=True)
+
+    assert [(row["bundle_id"], row["tombstoned"]) for row in lake_rows(store, tmp_path)] == [(id_, False)]
+
+
 def segment_text(store: Store, key: str, folder: Path) -> bytes:
     import pyarrow.parquet as pq
 
