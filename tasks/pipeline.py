@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -33,6 +33,7 @@ from tasks.clean import RuleSet, load_rules
 from tasks.errors import FixityError, TearsheetError, TransientError
 from tasks.keys import signer_of
 from tasks.observing import observe
+from tasks.outbox import OF_THE_STORE, Kept, Outbox, deliver_first
 from tasks.reading import Reading, read_article
 from tasks.records import Bundle, BundleRef, Capture, Metadata, Problem, Verdict
 from tasks.settings import Settings
@@ -76,6 +77,7 @@ class Tools:
     store: Store
     workspace: Path  # bundles stand here until the store has them
     history: History  # what captures are held against
+    outbox: Outbox  # where bundles wait while the store cannot take them
     signer: Signer | None = None  # of new bundles; open_tools has it unless the settings say not to sign
 
 
@@ -85,16 +87,18 @@ def open_tools(
 ) -> Iterator[Tools]:
     """The tools for one command or flow run; connections and temporary files are gone afterwards.
 
-    `heard` is told of a catalog that has to be made first, or cannot be.
+    What waits for the store is delivered first. `heard` is told of that, and of a catalog that has to be made first, or
+    cannot be.
     """
-    rules, signer = load_rules(tuple(rule_dirs)), signer_of(settings)
+    rules, signer, outbox = load_rules(tuple(rule_dirs)), signer_of(settings), Outbox(settings)
     with (
         open_store(settings.store, settings) as store,
         History(store, lambda: open_catalog(store, settings, heard=heard)) as history,
         Recorder(settings, resolver=resolver) as recorder,
         tempfile.TemporaryDirectory(prefix="tearsheet-") as workspace,
     ):
-        yield Tools(settings, recorder, rules, store, Path(workspace), history, signer)
+        deliver_first(store, outbox, workers=settings.workers, say=heard.say)
+        yield Tools(settings, recorder, rules, store, Path(workspace), history, outbox, signer)
 
 
 # ------------------------------------------------------------------ stages
@@ -193,6 +197,7 @@ class Outcome:
     ref: BundleRef | None = None  # of the bundle stored, or of the one that was found unchanged
     version: int | None = None  # its number among the versions of its article; None: it is none
     observation: str = ""  # key of the event of a visit that found nothing new
+    waiting: str = ""  # path of the bundle, which waits in the outbox; `error` says why
     title: str = ""
     words: int = 0
     text: str = ""
@@ -208,7 +213,9 @@ class Outcome:
 
     @property
     def kind(self) -> str:
-        """One word: the verdict, unchanged, or failed."""
+        """One word: the verdict, unchanged, waiting, or failed."""
+        if self.waiting:
+            return "waiting"
         if self.error or not self.verdict:
             return "failed"
         return "unchanged" if self.observation else self.verdict.kind.value
@@ -225,6 +232,7 @@ class Outcome:
             "version": self.version,
             "created": bool(ref and ref.created),
             "observation": self.observation or None,
+            "waiting": self.waiting or None,
             "title": self.title or None,
             "words": self.words,
             "removed_chars": sum(self.removed.values()),
@@ -271,21 +279,64 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
         with contextlib.closing(capture):
             reading = run(clean_stage, capture, tools)
             with tools.history.turn(seen_as(capture, reading).pages):
-                compared = run(compare_stage, capture, reading, tools, force)
+                compared, notes = _compared(capture, reading, tools, force, run)
                 if version := compared.confirms:
-                    key = run(observe_stage, capture, compared, version, tools)
-                    return _outcome(url, capture, compared, (), started, ref=version.ref, observation=key)
+                    try:
+                        key = run(observe_stage, capture, compared, version, tools)
+                        return _outcome(url, capture, compared, (), started, ref=version.ref, observation=key)
+                    except OF_THE_STORE as error:  # no event can be had: the visit is kept as a bundle, which can wait
+                        compared, notes = _unobserved(compared, version, tools, error)
                 bundle = run(pack_stage, capture, compared, tools)
-                problems = run(verify_stage, bundle)
+                problems = (*run(verify_stage, bundle), *notes)
                 if not is_sound(problems):
                     return _outcome(url, capture, compared, problems, started, error=_unsound(bundle))
-                ref = run(store_stage, bundle, tools)
+                ref, kept = _stored(bundle, tools, run)
+                if kept:
+                    return _outcome(url, capture, compared, problems, started, error=kept.error, waiting=str(kept.path))
             if tools.settings.timestamp_url:
                 problems += run(timestamp_stage, bundle, tools)
             return _outcome(url, capture, compared, problems, started, ref=ref)
     except TearsheetError as error:
         shown = re.sub(r"//[^/@]*@", "//…@", url)  # a refused URL may hold a password, and outcomes go into logs
         return Outcome(shown, error=error, elapsed_s=time.monotonic() - started)
+
+
+def _compared(
+    capture: Capture, reading: Reading, tools: Tools, force: bool, run: Run
+) -> tuple[Compared, tuple[Problem, ...]]:
+    """The reading held against its latest version; where that cannot be had, as it is, with a note: it is kept."""
+    try:
+        if trouble := tools.outbox.trouble:
+            raise trouble
+        return run(compare_stage, capture, reading, tools, force), ()
+    except TearsheetError as error:
+        tools.outbox.heard(error)
+        return Compared(reading, forced=force), (_not_compared(error),)
+
+
+def _unobserved(
+    compared: Compared, version: Version, tools: Tools, error: TearsheetError
+) -> tuple[Compared, tuple[Problem, ...]]:
+    tools.outbox.heard(error)
+    return replace(compared, why="", previous=version.link, number=None, forced=True), (_not_compared(error),)
+
+
+def _not_compared(error: TearsheetError) -> Problem:
+    return Problem("not-compared", "store", "the latest version, or a place for the visit", str(error), "note")
+
+
+def _stored(bundle: Bundle, tools: Tools, run: Run) -> tuple[BundleRef | None, Kept | None]:
+    """Where the bundle is in the store; or, whatever kept it from there, where it waits."""
+    try:
+        if trouble := tools.outbox.trouble:
+            raise trouble
+        return run(store_stage, bundle, tools), None
+    except TearsheetError as error:
+        tools.outbox.heard(error)
+        return None, tools.outbox.keep(bundle, error)
+    except Exception:  # a mistake of ours or of a library: the capture is kept all the same
+        tools.outbox.park(bundle)
+        raise
 
 
 def _unsound(bundle: Bundle) -> FixityError:
@@ -305,6 +356,7 @@ def _outcome(
     *,
     ref: BundleRef | None = None,
     observation: str = "",
+    waiting: str = "",
     error: TearsheetError | None = None,
 ) -> Outcome:
     reading = compared.reading
@@ -316,6 +368,7 @@ def _outcome(
         ref=ref,
         version=compared.number if ref else None,
         observation=observation,
+        waiting=waiting,
         title=title.value if title else "",
         words=article.words if article else 0,
         text=article.text if article else "",

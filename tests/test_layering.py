@@ -34,6 +34,7 @@ COMPOSED = (
     "tasks.lineage",
     "tasks.normalising",
     "tasks.observing",
+    "tasks.outbox",
     "tasks.versioning",
     "tasks.lake",
     "tasks.recleaning",
