@@ -46,6 +46,11 @@ def store(settings: Settings) -> Iterator[Store]:
         yield opened
 
 
+def packed(folder: Path, name: str) -> Bundle:
+    folder.mkdir()
+    return pack(folder, name)
+
+
 def bundles(folder: Path) -> list[Bundle]:
     return [pack(folder, name) for name in captures() if name != "truncated"]
 
@@ -262,7 +267,7 @@ def test_whatever_keeps_a_bundle_from_the_store_it_waits_and_the_next_run_delive
     assert list(store.list_ids()) == []
 
     later = archived(settings, tough.url("/number/1"), None)
-    assert later.good
+    assert later.ref
     assert outbox.waiting() == ()
     assert len(list(store.list_ids())) == 2
     assert Path(outcome.waiting).stem in list(store.list_ids())
@@ -339,7 +344,7 @@ def test_push_says_what_still_waits(settings: Settings, tmp_path: Path) -> None:
 
 
 def test_push_stores_files_of_ours(settings: Settings, store: Store, tmp_path: Path) -> None:
-    bundle, bare = pack(tmp_path / "a", "plain"), pack(tmp_path / "b", "redirect")
+    bundle, bare = packed(tmp_path / "a", "plain"), packed(tmp_path / "b", "redirect")
     bundle.path.with_suffix(".json").write_bytes(bundle.manifest)
     done = push(str(bundle.path), str(bare.path), "--store", settings.store, outbox=Path(settings.outbox))
 
@@ -350,7 +355,7 @@ def test_push_stores_files_of_ours(settings: Settings, store: Store, tmp_path: P
 
 
 def test_a_file_with_the_manifest_of_another_is_refused(tmp_path: Path) -> None:
-    one, other = pack(tmp_path / "a", "plain"), pack(tmp_path / "b", "redirect")
+    one, other = packed(tmp_path / "a", "plain"), packed(tmp_path / "b", "redirect")
     one.path.with_suffix(".json").write_bytes(other.manifest)
     with pytest.raises(FixityError):
         load_bundle(one.path)

@@ -23,7 +23,7 @@ from tasks.store.layout import BUNDLES
 from tasks.store.locks import no_locks
 from tasks.store.objects import Content, Listed, Stat, Version
 from tasks.store.patience import Patience
-from tasks.store.s3_client import failures, new_client, server_name
+from tasks.store.s3_client import failures, new_client, parser_error, server_name
 from tasks.store.s3_errors import status_of, translated
 from tasks.store.s3_get import Body, Getter
 from tasks.store.s3_versions import Locks, delete_all, versions_of
@@ -222,6 +222,10 @@ class S3Objects:
                     patience.gained()
                 return
             except failures() as error:
+                if at and status_of(error) == 416:  # there is no more, whatever length was promised
+                    return
+                if at and status_of(error) == 412:
+                    raise self._replaced(key) from None
                 patience.wait(self._translated(error, key))
 
     def _body(self, key: str, at: int, tag: str, patience: Patience) -> Body:
@@ -235,14 +239,12 @@ class S3Objects:
 
     def _page(self, prefix: str, token: dict[str, Any]) -> Any:
         """One page of a listing; ResponseParserError for one that contradicts itself, as damaged XML does."""
-        from botocore.parsers import ResponseParserError
-
         page = self.client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix + prefix, **token)
         entries = page.get("Contents", ())
         named = all(entry.get("Key", "").startswith(self.prefix + prefix) and "Size" in entry for entry in entries)
         complete = page.get("KeyCount", len(entries)) == len(entries)
         if not named or not complete or bool(page.get("IsTruncated")) != ("NextContinuationToken" in page):
-            raise ResponseParserError("a listing that contradicts itself")
+            raise parser_error()("a listing that contradicts itself")
         return page
 
     # ---------------------------------------------------------------- trouble
@@ -257,11 +259,13 @@ class S3Objects:
                 patience.wait(self._translated(error, key))
 
     def _attempt(self, patience: Patience, request: Callable[[], R]) -> R:
-        """One try; the client asks _timeout_s how long it may be silent."""
+        """One try; the client asks _timeout_s how long it may be silent. Damaged answers raise ResponseParserError."""
         before = getattr(self._turn, "patience", None)
         self._turn.patience = patience
         try:
             return request()
+        except (ValueError, KeyError, OverflowError) as error:  # of botocore, over a number or time that is none
+            raise parser_error()(f"{type(error).__name__} in an answer") from error
         finally:
             self._turn.patience = before
 
@@ -275,6 +279,10 @@ class S3Objects:
         where = self._translated(Exception(), key).where
         what = f"not read within store_total_s, {self.settings.store_total_s:g} s"
         return StoreUnavailable(what, where=where, remedy="Raise it, or run the same again later")
+
+    def _replaced(self, key: str) -> FixityError:
+        where = self._translated(Exception(), key).where
+        return FixityError("another object took its place while it was read", where=where, remedy="Run the same again")
 
     def _translated(self, error: Exception, key: str) -> TearsheetError:
         return translated(error, server=self.server, bucket=self.bucket, key=self.prefix + key)
