@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from flows import cli_catalog, cli_exchange, cli_key, cli_lake, cli_push, cli_retention
+from flows import cli_audit, cli_catalog, cli_diff, cli_exchange, cli_key, cli_lake, cli_push, cli_retention
 from flows.cli_common import (
     At,
     Config,
@@ -48,7 +48,7 @@ watch_app = typer.Typer(
 )
 app.add_typer(watch_app, name="watch")
 app.add_typer(rules_app, name="rules")
-for area in (cli_catalog, cli_retention, cli_exchange, cli_key, cli_push):
+for area in (cli_catalog, cli_diff, cli_audit, cli_retention, cli_exchange, cli_key, cli_push):
     area.add_commands(app)
 cli_lake.add_commands(cli_catalog.catalog_app)
 
@@ -443,7 +443,7 @@ def watch_run(
 
 @app.command(epilog="Example: PREFECT_API_URL=http://127.0.0.1:4200/api tearsheet serve")
 def serve(store: Store = None, config: Config = None) -> None:
-    """Serve the deployments archive/default, reclean/default and watch/<name> to a Prefect server, until Ctrl-C."""
+    """Serve the deployments archive/, audit/, reclean/default and watch/<name> to a Prefect server, until Ctrl-C."""
     if config:
         os.environ["TEARSHEET_CONFIG"] = config
     if store:

@@ -1,4 +1,4 @@
-"""The commands that say what is in a store: list, search, versions; and catalog, which looks after the local one."""
+"""The commands that say what is in a store: list, search, versions; and catalog, which keeps that up to date."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any

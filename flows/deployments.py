@@ -10,6 +10,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.types.entrypoint import EntrypointType
 
 from flows.archive import archive
+from flows.audit import audit
 from flows.reclean import reclean
 from flows.watch import watch
 from tasks.errors import SettingsError
@@ -21,7 +22,7 @@ RUNS_AT_ONCE = 4  # flow runs under way at once, each a process of some 150 MB
 
 
 def deployments(sources: Sequence[Source] | None = None) -> list[RunnerDeployment]:
-    """`archive/default`, `reclean/default`, and `watch/<name>` with its schedule for each source.
+    """`archive/default`, `audit/default`, `reclean/default`, and `watch/<name>` with its schedule for each source.
 
     Default: the sources of watch.toml. Stores are made absolute: a run's working folder is not this one.
     """
@@ -34,6 +35,13 @@ def deployments(sources: Sequence[Source] | None = None) -> list[RunnerDeploymen
         description="Archives one URL.",
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
+    auditing = RunnerDeployment.from_flow(
+        audit,
+        "default",
+        parameters={"store": store},
+        description="Checks the store, and reads its bundles in full in turn. Give it a daily schedule.",
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
     recleaning = RunnerDeployment.from_flow(
         reclean,
         "default",
@@ -41,7 +49,7 @@ def deployments(sources: Sequence[Source] | None = None) -> list[RunnerDeploymen
         description="Cleans stored bundles anew with the rules of now.",
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
-    return [archiving, recleaning, *(_watching(source, store) for source in sources)]
+    return [archiving, auditing, recleaning, *(_watching(source, store) for source in sources)]
 
 
 def _watching(source: Source, store: str) -> RunnerDeployment:

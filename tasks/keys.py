@@ -32,10 +32,13 @@ _MAX_BYTES = 1 << 16  # of a key file
 
 def key_path(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
     """Where the signing key is, or will be."""
-    if settings.key_file:
-        return Path(settings.key_file).expanduser()
     home = environ.get("XDG_DATA_HOME") or ""
-    data = Path(home) if home.startswith("/") else Path.home() / ".local" / "share"  # relative ones are to be ignored
+    try:
+        if settings.key_file:
+            return Path(settings.key_file).expanduser()
+        data = Path(home) if home.startswith("/") else Path.home() / ".local" / "share"  # relative ones do not count
+    except RuntimeError:
+        raise SettingsError("this user has no home folder", where="key_file", remedy="Name a file there") from None
     return data / "tearsheet" / "keys" / "signing.pem"
 
 

@@ -90,7 +90,9 @@ def summary_line(outcomes: Counter[str], *, stopped: bool = False) -> str:
 
 
 def entry_line(entry: "Entry") -> str:
-    """One row of `list`."""
+    """One row of `list`; of a bundle that was taken down when and why, and nothing else."""
+    if entry.tombstone:
+        return f"{entry.id}  taken down {printable(entry.tombstone)}"
     return (
         f"{entry.id}  {entry.verdict:8} {entry.words:6,} words  {printable(entry.title) or '–'}\n    {entry.final_url}"
     )
@@ -192,10 +194,10 @@ class Talk:
         if self.bar:
             self.bar.stop()
 
-    def advance(self, what: str) -> None:
-        """One more URL or bundle is done."""
+    def advance(self, what: str, total: int | None = None) -> None:
+        """One more URL or bundle is done, of `total` where that is known only now."""
         if self.bar:
-            self.bar.update(self.row, advance=1, description=what[-50:])
+            self.bar.update(self.row, advance=1, description=what[-50:], total=total or self.total)
 
     def say(self, line: str) -> None:
         """One line for people."""

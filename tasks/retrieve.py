@@ -25,6 +25,7 @@ __all__ = [
     "Pulled",
     "Shown",
     "check_sound",
+    "check_verified",
     "examine_target",
     "fetched",
     "pull",
@@ -88,6 +89,12 @@ def check_sound(problems: tuple[Problem, ...], *, where: str) -> tuple[Problem, 
             remedy="Nothing was written. `tearsheet verify` lists every problem; restore the bundle from a copy",
         )
     return problems
+
+
+def check_verified(store: Store, id_: str) -> None:
+    """Read a stored bundle in full; FixityError with the first problems where it is not sound."""
+    with fetched(store, id_) as path:
+        check_sound(verify_stored(store, id_, path), where=f"{store.location} {id_}")
 
 
 def verify_stored(store: Store, id_: str, path: Path, *, level: str = "full") -> tuple[Problem, ...]:

@@ -60,6 +60,7 @@ class Settings:
     timestamp_url: str
     timestamp_ca: str
     timestamp_timeout_s: float
+    audit_period_d: int
 
     @property
     def agent(self) -> str:

@@ -61,6 +61,7 @@ STEPS = {
     "plan_stage": Step("plan", retried=True),
     "archive_shard": Step("archive shard", tags=("tearsheet-capture",)),
     "reclean_shard": Step("reclean shard"),
+    "audit_stage": Step("audit", retried=True),
 }
 
 

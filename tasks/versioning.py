@@ -15,6 +15,7 @@ held: a text that is put back is a version of its own.
 
 import contextlib
 import re
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -24,7 +25,7 @@ from typing import Any, Protocol
 
 from tasks.bundle.manifest import PREVIOUS, SOURCED, Link, Manifest, read_manifest
 from tasks.catalog import Entry, Page
-from tasks.errors import NotFound
+from tasks.errors import DiskFull, NotFound
 from tasks.normalising import normalised
 from tasks.reading import Reading
 from tasks.records import BundleRef, Capture, Metadata, Verdict, VerdictKind
@@ -237,16 +238,24 @@ class History:
                 self._turn.notify_all()
 
     def latest(self, seen: Entry, at: datetime | None = None) -> Version | None:
-        """The newest good version, not after `at`, of the article that a capture is of; None where there is none."""
-        catalog = self._catalog()
-        entry = catalog.latest(_names(seen, catalog), at)
-        if entry is None:
-            return None
+        """The newest good version, not after `at`, of the article that a capture is of; None where there is none.
+
+        Raises DiskFull where the catalog cannot be kept: without it every page would be taken for a new one.
+        """
         try:
-            manifest = read_manifest(self._store.read_manifest(entry.id))
+            catalog = self._catalog()
+            entry = catalog.latest(_names(seen, catalog), at)
+            number = _number(entry, catalog.versions(_name(entry).url)) if entry else 0
+        except sqlite3.Error as error:
+            raise DiskFull(
+                f"the local catalog cannot be used: {error}",
+                where=self._store.location,
+                remedy="Free some space, or name another folder in TEARSHEET_CACHE, and run again",
+            ) from error
+        try:
+            return Version(number, read_manifest(self._store.read_manifest(entry.id))) if entry else None
         except NotFound:  # taken down since
             return None
-        return Version(_number(entry, catalog.versions(_name(entry).url)), manifest)
 
     def add(self, id_: str, manifest: bytes) -> None:
         """A bundle that has just been stored; a catalog that is opened later finds it by itself."""

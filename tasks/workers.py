@@ -11,9 +11,10 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import TypeVar
 
-__all__ = ["cpus", "in_processes", "in_threads", "make_shards"]
+__all__ = ["ahead", "cpus", "in_processes", "in_threads", "make_shards"]
 
 R = TypeVar("R")
+T = TypeVar("T")
 Shard = tuple[str, ...]
 Work = Callable[[Shard], Sequence[R]]  # one result for each id
 
@@ -34,6 +35,27 @@ def in_threads(work: Work[R], shards: Iterable[Shard], *, workers: int, stop: th
     """Results as they come. Once `stop` is set no further shard is begun; those under way finish and are given."""
     with ThreadPool(workers, thread_name_prefix="shard") as pool:
         yield from _drain(pool, work, deque(shards), workers, stop, [])
+
+
+def ahead(work: Callable[[T], R], items: Iterable[T], *, workers: int, stop: threading.Event) -> Iterator[R]:
+    """The result for each item, in order; `workers` are under way at once, few are held, however many there are.
+
+    Once `stop` is set no further one is begun. An error of one is raised in its place; those after it are dropped.
+    """
+    window: deque[Future[R]] = deque()
+    with ThreadPool(workers, thread_name_prefix="ahead") as pool:
+        try:
+            for item in items:
+                if stop.is_set():
+                    break
+                window.append(pool.submit(work, item))
+                if len(window) >= workers * 2:
+                    yield window.popleft().result()
+            while window:
+                yield window.popleft().result()
+        finally:
+            for future in window:
+                future.cancel()
 
 
 def in_processes(

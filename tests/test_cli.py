@@ -381,7 +381,7 @@ def test_archiving_into_a_folder_imports_neither_prefect_nor_boto3(site: str, tm
         "except SystemExit as end: assert not end.code\n"
         "assert not {'prefect', 'boto3', 'botocore'} & set(sys.modules)\n"
     )
-    args = ["archive", f"http://{site}{PAGE}", "--store", str(tmp_path)]
+    args = ["archive", f"http://{site}{PAGE}", "--force", "--store", str(tmp_path)]
     command = [sys.executable, "-c", code, *args]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment(site))
 
@@ -462,7 +462,7 @@ def test_a_full_disk_loses_nothing_and_says_so(site: str, tmp_path: Path) -> Non
     code = (
         "import resource,sys; resource.setrlimit(resource.RLIMIT_FSIZE,(9000,9000)); from flows.cli import main; main()"
     )
-    args = ["archive", f"http://{site}{PAGE}", "--store", str(tmp_path)]
+    args = ["archive", f"http://{site}{PAGE}", "--force", "--store", str(tmp_path)]
     command = [sys.executable, "-B", "-c", code, *args]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment(site))
 

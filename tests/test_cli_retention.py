@@ -52,6 +52,12 @@ def test_a_removed_bundle_says_who_when_and_why(stored: tuple[str, str, str], tm
         assert "by Ada: court order" in shown.stderr
         assert shown.stdout + shown.stderr == shown.stderr
         assert "The tide came in" not in shown.stderr
+    listed = [
+        line for line in tearsheet("list", "--all", "--store", store).stdout.splitlines() if line.startswith(root)
+    ]
+    assert len(listed) == 1
+    assert "taken down" in listed[0]
+    assert "words" not in listed[0]
 
 
 def test_the_whole_capture_goes_with_family_and_a_rerun_says_so(stored: tuple[str, str, str]) -> None:

@@ -103,6 +103,11 @@ def test_where_the_key_is(environ: dict[str, str], expected: Path) -> None:
     assert key_path(settings_of("~/mine.pem"), environ) == Path.home() / "mine.pem"
 
 
+def test_without_a_home_folder_the_setting_is_asked_for() -> None:
+    with pytest.raises(SettingsError, match="no home folder"):
+        key_path(settings_of("~no-such-user/k.pem"), {})
+
+
 # ------------------------------------------------------------------ refusing
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610, 0o777])
 def test_a_key_that_others_may_reach_is_refused_and_left_alone(tmp_path: Path, mode: int) -> None:

@@ -32,7 +32,9 @@ COMPOSED = (
     "tasks.present",
     "tasks.diff",
     "tasks.lineage",
+    "tasks.comparing",
     "tasks.normalising",
+    "tasks.standalone",
     "tasks.observing",
     "tasks.outbox",
     "tasks.versioning",
@@ -44,6 +46,9 @@ COMPOSED = (
     "tasks.keys",
     "tasks.proof",
     "tasks.timestamps",
+    "tasks.auditing",
+    "tasks.replicating",
+    "tasks.collecting",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))
 AMONG_THEMSELVES = (BASE, COMPOSED)

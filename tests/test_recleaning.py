@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from tasks.bundle.jsons import json_page
 from tasks.bundle.manifest import read_manifest
 from tasks.bundle.original import read_data, read_original
-from tasks.bundle.verify import is_sound, verify_file
+from tasks.bundle.verify import is_sound, read_signature, verify_file
+from tasks.bundle.verify_manifest import manifest_of
 from tasks.catalog import entries, families, find, locate, newest, shown
 from tasks.errors import FixityError, NotFound
 from tasks.recleaning import (
@@ -26,7 +28,7 @@ from tasks.recleaning import (
     reclean_bundle,
     reclean_shard,
 )
-from tasks.records import Capture, VerdictKind
+from tasks.records import Bundle, Capture, Clock, VerdictKind
 from tasks.retrieve import pull, verify_stored, verify_target
 from tasks.settings import config_dirs
 from tasks.store import Store, open_store
@@ -153,6 +155,51 @@ def test_a_newer_rule_gives_a_derived_bundle_that_names_its_parent(location: str
     assert manifest.lineage
     assert (manifest.lineage.parent.id, manifest.rules) == (id_, made["rules"])
     assert found.new_id[:14] == id_[:14]
+
+
+def test_a_derived_bundle_is_signed_and_has_what_its_parent_knew_of_the_capture(folder: str, tmp_path: Path) -> None:
+    visit = replace(capture(html()), clock=Clock("clock_gettime", synchronized=True))
+    (id_,) = put(folder, tmp_path, visit)
+    found = reclean(folder, id_, with_rules(tmp_path / "mine", RULE))
+    parent, child = (fetched(folder, name, tmp_path / "f") for name in (id_, found.new_id))
+    before, made = (json.loads(members(path)["article/provenance.json"]) for path in (parent, child))
+
+    assert made["capture"] == before["capture"]
+    assert made["capture"]["clock"] == {"source": "clock_gettime", "synchronized": True}
+    assert (made["settings"], made["settings_digest"]) == (before["settings"], before["settings_digest"])
+    signature = read_signature(child)
+    assert signature is not None
+    assert signature.genuine
+
+
+def test_an_older_bundle_that_knew_less_of_its_capture_is_cleaned_all_the_same(folder: str, tmp_path: Path) -> None:
+    def forget(table: dict[str, Any]) -> None:
+        for name in ("capture", "settings_digest"):
+            table.pop(name)
+        table["settings"] = {"thin_words": 25, "contact": ""}
+
+    (id_,) = put(folder, tmp_path, capture(html()))
+    old = older(fetched(folder, id_, tmp_path / "f"), tmp_path / "old", forget)
+    with stored(folder) as store:
+        store.put_bundle(old)
+    found = reclean(folder, old.id, with_rules(tmp_path / "mine", RULE))
+    made = json.loads(members(fetched(folder, found.new_id, tmp_path / "f"))["article/provenance.json"])
+
+    assert found.error is None
+    assert "capture" not in made
+    of_cleaning = {"max_decoded_bytes", "thin_words", "thinner_share", "thinner_from_words"}
+    assert set(made["settings"]) == {"contact", *of_cleaning}  # nothing of now is said of then
+
+
+def older(source: Path, folder: Path, change: Callable[[dict[str, Any]], None]) -> Bundle:
+    """A bundle whose provenance.json is another, with its manifest."""
+    folder.mkdir()
+    table = json.loads(members(source)["article/provenance.json"])
+    change(table)
+    path = rewrite(source, folder / "x.wacz", {"article/provenance.json": json_page(table)})
+    manifest = manifest_of(path)
+    known = read_manifest(manifest)
+    return Bundle(known.id, path.rename(folder / f"{known.id}.wacz"), known.sha256, known.bytes, manifest)
 
 
 def test_doing_it_again_changes_nothing_and_works_from_the_newest(folder: str, tmp_path: Path) -> None:

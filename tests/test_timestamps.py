@@ -13,13 +13,16 @@ from typer.testing import CliRunner
 from flows.cli import app
 from tasks.bundle.tokens import TokenError, UnknownAuthority, new_question, read_token
 from tasks.errors import FixityError, FormatError, NotFound, SettingsError, TearsheetError, TransientError
+from tasks.pipeline import archive_page, open_tools
+from tasks.present import outcome_line
 from tasks.proof import prove_file, prove_stored, stamp_stored, trust_of
 from tasks.retrieve import examine_target, pull
-from tasks.settings import Settings, load_settings
+from tasks.settings import Settings, config_dirs, load_settings
 from tasks.store import Store, open_store
 from tasks.store.events import Event
 from tasks.timestamps import load_authorities, put_stamp, request_stamp, stamp_bundle, stamps_of
 from tests.bundle.samples import SIGNER, pack
+from tests.hostile.tough_server import ToughServer
 from tests.tsa import Authority, make_authority, served
 
 
@@ -268,3 +271,43 @@ def test_a_file_of_authorities_that_is_none_is_refused(tmp_path: Path) -> None:
     for name in ("ca.pem", "none.pem"):
         with pytest.raises(SettingsError, match="timestamp_ca"):
             load_authorities(str(tmp_path / name))
+
+
+# ------------------------------------------------------------------ the pipeline
+def test_a_page_is_archived_signed_and_stamped(tmp_path: Path, settings: Settings, desk: Authority) -> None:
+    with ToughServer() as tough:
+        ours = dataclasses.replace(settings, allow=(tough.pair,), key_file=str(tmp_path / "k.pem"))
+        with open_tools(ours, config_dirs(environ={})) as tools:
+            outcome = archive_page(tough.url("/plain"), tools)
+            assert outcome.ref
+            problems, proof = examine_target(outcome.ref.id, ours, "full", trust_of(ours, required=True))
+    assert problems == ()
+    assert proof.by == "own"
+    assert [stamp.known for stamp in proof.stamps] == [True]
+    assert outcome.problems == ()
+
+
+def test_a_page_is_archived_where_the_server_of_time_is_down(
+    tmp_path: Path, settings: Settings, desk: Authority
+) -> None:
+    desk.broken = "status-500"
+    with ToughServer() as tough:
+        ours = dataclasses.replace(settings, allow=(tough.pair,), key_file=str(tmp_path / "k.pem"))
+        with open_tools(ours, config_dirs(environ={})) as tools:
+            outcome = archive_page(tough.url("/plain"), tools)
+            assert outcome.good
+            assert [item.code for item in outcome.problems] == ["timestamp-missing"]
+            assert "timestamp-missing" in outcome_line(outcome)
+            desk.broken = ""
+            assert outcome.ref
+            assert stamp_stored(tools.store, outcome.ref.id, ours) is not None
+
+
+def test_nothing_is_captured_where_the_key_cannot_be_used(tmp_path: Path, settings: Settings) -> None:
+    (tmp_path / "k.pem").write_text("no key")
+    (tmp_path / "k.pem").chmod(0o600)
+    ours = dataclasses.replace(settings, key_file=str(tmp_path / "k.pem"))
+    with pytest.raises(SettingsError), open_tools(ours, config_dirs(environ={})):
+        pass
+    with open_tools(dataclasses.replace(ours, sign=False), config_dirs(environ={})) as tools:
+        assert tools.signer is None

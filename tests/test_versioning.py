@@ -1,12 +1,13 @@
 """The history of an article: versions, observations, and what is neither. Real stages, real stores."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ from hypothesis import strategies as st
 
 from tasks.bundle.manifest import read_manifest
 from tasks.bundle.verify import is_sound, verify_file
-from tasks.errors import NotFound, StoreUnavailable
+from tasks.errors import DiskFull, NotFound, StoreUnavailable
 from tasks.lineage import lineage_problems
 from tasks.pipeline import Outcome, Tools, archive_page, archive_pages
 from tasks.records import Capture
 from tasks.retrieve import verify_stored
 from tasks.store.layout import manifest_key
+from tasks.versioning import History
 from tests.bundle.samples import AGENT, exchange
 from tests.history_kit import PAGE_URL, archived, attachment, html, tools_of, visit
 
@@ -338,6 +340,14 @@ def test_a_capture_of_before_the_first_version_follows_nothing(tools: Tools) -> 
     assert late.ref
     assert late.version is None
     assert read_manifest(tools.store.read_manifest(late.ref.id)).previous is None
+
+
+def test_without_a_catalog_nothing_is_taken_for_new(tmp_path: Path) -> None:
+    with tools_of(str(tmp_path / "store")) as tools:
+        broken = History(tools.store, lambda: (_ for _ in ()).throw(sqlite3.OperationalError("disk I/O error")))
+        outcome = archived(visit(html("A"), 0), replace(tools, history=broken))
+        assert isinstance(outcome.error, DiskFull)
+        assert list(tools.store.list_ids()) == []
 
 
 # ------------------------------------------------------------------ the WARC of an observation

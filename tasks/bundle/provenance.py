@@ -63,6 +63,8 @@ def _drift_ms(exchange: Exchange) -> int | None:
 
 def _skew_s(exchange: Exchange) -> int | None:
     """How far the server's clock (header Date, whole seconds) was ahead of ours when its answer began."""
+    if exchange.first_byte_s is None:  # of another tool's capture
+        return None
     try:
         theirs = parsedate_to_datetime(exchange.header("date"))
         ours = exchange.started_at + timedelta(seconds=exchange.first_byte_s or 0)

@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterable
 from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 from tasks.bundle.verify_codes import CODES, Findings
 from tasks.bundle.verify_derived import Derived, check_derived
@@ -28,7 +29,7 @@ from tasks.bundle.verify_warc import read_records
 from tasks.bundle.verify_zip import STORED, Section, Zip, read_zip
 from tasks.records import Digest, Problem
 
-__all__ = ["CODES", "LEVELS", "is_sound", "read_signature", "verify_file"]
+__all__ = ["CODES", "LEVELS", "is_sound", "manifest_problems", "read_signature", "verify_file"]
 
 LEVELS = ("structure", "fixity", "full")
 
@@ -73,6 +74,18 @@ def read_signature(path: Path) -> Signature | None:
             return None
         package = read_package(file, archive, findings)
         return check_chain(file, archive, package, findings)
+
+
+def manifest_problems(file: BinaryIO, size: int, beside: Beside) -> tuple[Problem, ...]:
+    """What the manifest of a bundle says otherwise than the bundle, and why its zip cannot be read where it cannot.
+
+    For whoever knows by its digest that the file is the one that was verified when it was stored.
+    """
+    findings = Findings()
+    archive = read_zip(file, size, findings)
+    if archive:
+        check_manifest(file, archive, read_package(file, archive, findings), beside, findings)
+    return tuple(findings)
 
 
 def is_sound(problems: Iterable[Problem]) -> bool:

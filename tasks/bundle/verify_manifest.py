@@ -15,7 +15,7 @@ from tasks.bundle.verify_codes import Findings
 from tasks.bundle.verify_package import CHAIN, PACKAGE, Package, read_json, read_package
 from tasks.bundle.verify_zip import Zip, read_small, read_zip
 from tasks.errors import FormatError
-from tasks.records import digest_of
+from tasks.records import Digest, digest_of
 
 __all__ = ["Beside", "check_manifest", "manifest_of"]
 
@@ -28,6 +28,7 @@ class Beside:
 
     id: str
     manifest: bytes
+    sha256: Digest | None = None  # of the bundle, by who has just read all of it; None: it is read once more
 
 
 def check_manifest(file: BinaryIO, archive: Zip, package: Package, beside: Beside, findings: Findings) -> None:
@@ -42,7 +43,7 @@ def check_manifest(file: BinaryIO, archive: Zip, package: Package, beside: Besid
     if not findings.ours:
         findings.add("manifest-mismatch", PACKAGE, "a bundle of ours", "another")
     try:
-        wanted = _rebuilt(file, archive, package)
+        wanted = _rebuilt(file, archive, package, beside.sha256)
     except (ValueError, KeyError, TypeError, EOFError, zlib.error) as error:
         findings.add("manifest-mismatch", "manifest", "a bundle of ours that it describes", repr(error))
         return
@@ -61,7 +62,7 @@ def manifest_of(path: Path) -> bytes:
         try:
             if archive is None:
                 raise ValueError("not a zip")
-            fields = _rebuilt(file, archive, read_package(file, archive, Findings()))
+            fields = _rebuilt(file, archive, read_package(file, archive, Findings()), None)
         except (ValueError, KeyError, TypeError, EOFError, zlib.error) as error:
             remedy = "`tearsheet verify` lists every problem"
             raise FormatError(f"not a bundle of ours: {error!r}", where=path.name, remedy=remedy) from None
@@ -69,14 +70,13 @@ def manifest_of(path: Path) -> bytes:
     return json_line(kept) + b"\n"
 
 
-def _rebuilt(file: BinaryIO, archive: Zip, package: Package) -> dict[str, Any]:
+def _rebuilt(file: BinaryIO, archive: Zip, package: Package, sha256: Digest | None) -> dict[str, Any]:
     """The fields as write_manifest in tasks/bundle/manifest.py has them, from the bundle alone."""
     members = archive.members
     described = _object(read_small(file, members["article/metadata.json"]))
     made = _object(read_small(file, members["article/provenance.json"]))
     text = read_small(file, members["article/article.txt"]) if "article/article.txt" in members else b""
-    file.seek(0)
-    sha256 = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"  # type: ignore[arg-type] # a BufferedReader
+    sha256 = sha256 or _digest_of_all(file)
     captured_at = f"{described['captured_at'][:19]}Z"
     digests = {path: resource.digest for path, resource in package.resources.items()}
     digests |= {name: digest_of(read_small(file, members[name])) for name in (PACKAGE, CHAIN)}
@@ -96,6 +96,11 @@ def _rebuilt(file: BinaryIO, archive: Zip, package: Package) -> dict[str, Any]:
         **{name: made.get(name) for name in (*LINEAGE, PREVIOUS)},
         "source": source_of(made),
     }
+
+
+def _digest_of_all(file: BinaryIO) -> Digest:
+    file.seek(0)
+    return Digest(f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}")  # type: ignore[arg-type] # a BufferedReader
 
 
 def _without_rivals(field: Any) -> Any:

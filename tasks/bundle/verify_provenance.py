@@ -34,7 +34,7 @@ def _check_capture(
     capture: Mapping[str, Any], responses: Sequence[Record], notes: Sequence[Record], findings: Findings
 ) -> None:
     stated = [(one["url"], one["address"], one["started_at"][:19] + "Z") for one in capture["exchanges"]]
-    held = [(one.url, one.fields.get("warc-ip-address"), one.date) for one in responses]
+    held = [(one.url, one.fields.get("warc-ip-address", ""), one.date) for one in responses]
     if stated != held:
         findings.add("derived-mismatch", PLACE, f"the exchanges of the WARC: {held}", stated)
     certificates = {one["digest"]: base64.b64decode(one["der"], validate=True) for one in capture["certificates"]}

@@ -34,8 +34,16 @@ def cache_folder(settings: Settings) -> Path:
 class Cache:
     """An open catalog file; close it."""
 
-    def __init__(self, path: Path, store_id: str, *, temporary: tempfile.TemporaryDirectory[str] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        store_id: str,
+        *,
+        temporary: tempfile.TemporaryDirectory[str] | None = None,
+        in_memory: bool = False,
+    ) -> None:
         self.path, self.store_id, self.temporary = path, store_id, temporary
+        self.name = ":memory:" if in_memory else str(path)
         self.lock_file = path.with_suffix(".lock").open("a")
         try:
             self.db = self._opened()
@@ -46,7 +54,7 @@ class Cache:
     def _opened(self) -> sqlite3.Connection:
         """The connection, to a file with our tables."""
         with contextlib.suppress(sqlite3.DatabaseError):
-            db = _connect(self.path)
+            db = _connect(self.name)
             if _is_ours(db, self.store_id):
                 return db
             db.close()
@@ -56,7 +64,7 @@ class Cache:
     def _made(self) -> sqlite3.Connection:
         """The same, made anew unless another process just did; the lock is held."""
         try:
-            db = _connect(self.path)
+            db = _connect(self.name)
             if _is_ours(db, self.store_id):
                 return db
             db.close()
@@ -65,7 +73,7 @@ class Cache:
                 raise
         for ending in ("", "-wal", "-shm"):
             Path(f"{self.path}{ending}").unlink(missing_ok=True)
-        db = _connect(self.path)
+        db = _connect(self.name)
         db.execute("BEGIN IMMEDIATE")
         create_tables(db, self.store_id)
         db.execute("COMMIT")
@@ -131,9 +139,12 @@ def open_cache(store_id: str, settings: Settings, *, say: Callable[[str], None])
 
 
 def temporary_cache(store_id: str) -> Cache:
-    """A catalog file for this process alone."""
+    """A catalog for this process alone: in a temporary file, or in memory where the disk takes none."""
     kept = tempfile.TemporaryDirectory(prefix="tearsheet-catalog-")
-    return Cache(Path(kept.name) / "catalog.sqlite", store_id, temporary=kept)
+    try:
+        return Cache(Path(kept.name) / "catalog.sqlite", store_id, temporary=kept)
+    except sqlite3.OperationalError:
+        return Cache(Path(kept.name) / "catalog.sqlite", store_id, temporary=kept, in_memory=True)
 
 
 def _file_name(store_id: str) -> str:
@@ -141,8 +152,8 @@ def _file_name(store_id: str) -> str:
     return "".join(sign if sign.isalnum() and sign.isascii() else "-" for sign in store_id)[:80] or "none"
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+def _connect(name: str) -> sqlite3.Connection:
+    db = sqlite3.connect(name, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
         for pragma in (
             "journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON", "temp_store = MEMORY",

@@ -232,7 +232,7 @@ def _put_event(cache: Cache, key: str, event: Event, today: date) -> None:
 
 # ------------------------------------------------------------------ tombstones
 def _read_tombstones(cache: Cache, store: Store, heard: Heard, *, today: date) -> None:
-    """Bury what was taken down since, and forget what is lifted: its manifest is read if it comes back."""
+    """Bury what was taken down since; forget what was buried and is lifted: its manifest is read if it comes back."""
     now = store.tombstones.ids()
     before = {row[0] for row in cache.db.execute("SELECT bundle FROM tombstone")}
     for id_, event in _at_once(sorted(now - before), store.tombstones.find):

@@ -1,9 +1,10 @@
 """Searching: what FTS5 finds, ranked, with the place of each word in the original text."""
 
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tasks.catalog.entries import Entry
 from tasks.catalog.query import Phrase, Query, until_stamp
@@ -35,56 +36,58 @@ class Hit:
     snippet: Snippet
 
 
+class _Row(NamedTuple):
+    number: int
+    score: float
+    id: str
+    stands: int  # 1: it is the bundle shown of its capture, and good
+    name: str | None  # what its article is called
+
+
 def search(db: sqlite3.Connection, query: Query, *, limit: int, every: bool) -> tuple[Hit, ...]:
-    """The best `limit` results; `every`: any bundle, else a good one an article, the newest of those near the top."""
-    best: dict[str, tuple[int, float, Entry]] = {}
-    size = max(_FIRST, limit * 4)
-    offset = 0
+    """The best `limit` results; `every`: any bundle, else of each article one good one, the newest of those near it."""
+    best: dict[str, _Row] = {}
+    size, offset = max(_FIRST, limit * 4), 0
     while len(best) < limit:
         rows = _rows(db, query, size, offset)
-        for number, score, shown, name in rows:
-            key = str(number) if every else name or str(number)
-            entry = next(entries_where(db, "number = ?", (number,)))
-            if not every and not (shown and entry.good):
-                continue
-            if key not in best:
-                best[key] = (number, score, entry)
-            elif entry.id > best[key][2].id:
-                best[key] = (number, best[key][1], entry)
+        for row in rows:
+            if every or row.stands:
+                key = str(row.number) if every else row.name or str(row.number)
+                first = best.setdefault(key, row)
+                if row.id > first.id:
+                    best[key] = row._replace(score=first.score)
         if len(rows) < size:
             break
         offset, size = offset + size, size * 4
-    chosen = sorted(best.values(), key=lambda found: (-found[1], found[2].id))[:limit]
-    return tuple(_hit(db, number, score, entry, query) for number, score, entry in chosen)
+    chosen = sorted(best.values(), key=lambda row: (-row.score, row.id))[:limit]
+    return tuple(_hit(db, row, query) for row in chosen)
 
 
-def _rows(db: sqlite3.Connection, query: Query, size: int, offset: int) -> list[tuple[int, float, int, str]]:
-    """Number, score, whether shown, and the article's name of the rows from `offset` on, the best first."""
+def _rows(db: sqlite3.Connection, query: Query, size: int, offset: int) -> list[_Row]:
+    """So many rows that fit, from `offset` on, the best first."""
     condition, values = "", list[Any]()
     if query.since:
         condition, values = " AND b.id >= ?", [f"{query.since:%Y%m%d}"]
     if query.until:
         condition, values = condition + " AND b.id < ?", [*values, until_stamp(query.until)]
-    join = (
-        f" JOIN bundle b ON b.number = word.rowid WHERE word MATCH ?{condition}" if condition else " WHERE word MATCH ?"
-    )
-    ranked = (
-        f"SELECT word.rowid AS number, -bm25(word, {_WEIGHTS}) AS score FROM word{join}"  # noqa: S608
-        " ORDER BY score DESC, number LIMIT ? OFFSET ?"
-    )
+    join = " JOIN bundle b ON b.number = word.rowid" if condition else ""
+    scored = f"SELECT word.rowid AS number, -bm25(word, {_WEIGHTS}) AS score FROM word{join}"  # noqa: S608
+    ranked = f"{scored} WHERE word MATCH ?{condition} ORDER BY score DESC, number LIMIT ? OFFSET ?"
     name = "(SELECT key FROM page p WHERE p.number = r.number AND p.name = 1)"
+    stands = "b.shown = 1 AND b.verdict IN ('ok', 'partial')"
     rows = db.execute(
-        f"SELECT r.number, r.score, b.shown, {name} FROM ({ranked}) r JOIN bundle b ON b.number = r.number"  # noqa: S608
+        f"SELECT r.number, r.score, b.id, {stands}, {name} FROM ({ranked}) r JOIN bundle b ON b.number = r.number"  # noqa: S608
         " ORDER BY r.score DESC, r.number",
         (query.match, *values, size, offset),
     )
-    return rows.fetchall()
+    return [_Row(*row) for row in rows]
 
 
 # ------------------------------------------------------------------ what is shown
-def _hit(db: sqlite3.Connection, number: int, score: float, entry: Entry, query: Query) -> Hit:
+def _hit(db: sqlite3.Connection, row: _Row, query: Query) -> Hit:
+    entry = next(entries_where(db, "number = ?", (row.number,)))
     title = Snippet(entry.title, tuple(mark(list(words(entry.title)), query.wanted)))
-    return Hit(entry, round(score, 3), title, snippet(text_of(db, number), query.wanted))
+    return Hit(entry, round(row.score, 3), title, snippet(text_of(db, row.number), query.wanted))
 
 
 def mark(found: list[Word], wanted: tuple[Phrase, ...]) -> Iterator[tuple[int, int]]:
@@ -123,8 +126,6 @@ def snippet(text: str, wanted: tuple[Phrase, ...]) -> Snippet:
         return Snippet("", ())
     first = _densest(marks, text) if marks else 0
     starts = [word.start for word in found]
-    from bisect import bisect_left
-
     center = bisect_left(starts, marks[first][0]) if marks else 0
     low, high = max(0, center - _AROUND), min(len(found) - 1, center + 2 * _AROUND)
     start, end = found[low].start if low else 0, found[high].end if high < len(found) - 1 else len(text)

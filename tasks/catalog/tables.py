@@ -231,14 +231,17 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
+_OBSERVED = (
+    "(SELECT count(*) FROM observation o WHERE o.bundle = b.id),"
+    " (SELECT max(at) FROM observation o WHERE o.bundle = b.id)"
+)
+
+
 def entries_where(
     db: sqlite3.Connection, where: str, values: Iterable[Any] = (), tail: str = "ORDER BY id"
 ) -> Iterator[Entry]:
     """Entries, with their observations, whose row fits."""
-    query = (  # every part is a constant of ours; values are bound
-        "SELECT entry, (SELECT count(*) FROM observation o WHERE o.bundle = b.id),"  # noqa: S608
-        f" (SELECT max(at) FROM observation o WHERE o.bundle = b.id) FROM bundle b WHERE {where} {tail}"
-    )
+    query = f"SELECT entry, {_OBSERVED} FROM bundle b WHERE {where} {tail}"  # noqa: S608 conditions of ours
     return (entry_of(*row) for row in db.execute(query, tuple(values)))
 
 

@@ -1,8 +1,8 @@
 """Words of a text in any language, for searching: found, folded, and placed in the original.
 
 SQLite's own tokenizers know no script without spaces and cannot show where a word stood once the text is not kept
-beside
-the index. So words are made here, for texts and for queries the same way; FTS5 only splits at the blanks between them.
+beside the index. So words are made here, for texts and for queries the same way; FTS5 only splits at the blanks between
+them.
 
 A word is a run of letters, digits and marks, folded:
 - case (ß is ss, ﬁ is fi), width (Ａ is A), and the accents of Latin, Greek and Cyrillic go: Łódź is lodz, Ζεύς ζευσ,

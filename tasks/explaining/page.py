@@ -5,22 +5,16 @@ by its hash. All text is a stranger's: every value goes through `_e`. Paragraphs
 (dir=auto does not look into <bdi>, so that labels, which are <bdi>, do not count).
 """
 
-import base64
-import hashlib
-import os
-import re
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from html import escape
 from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from tasks import __version__
+from tasks import __version__, standalone
 from tasks.clean.explain import Explanation, Fate, Span
-from tasks.errors import WouldOverwrite
 from tasks.explaining.lines import effects
 from tasks.present import DOUBTFUL
+from tasks.standalone import escaped as _e
 
 __all__ = ["page_pieces", "save_page"]
 
@@ -29,37 +23,20 @@ _SHOWN: Final = 140  # characters of a text in the index
 _OWN: Final = ' dir="auto"'  # the direction of the text itself
 _MANY, _BRIEF = 4, 60  # a box of more texts than so many, of fewer characters each, is set as one paragraph
 _STYLE: Final = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
-_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_POLICY: Final = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
-_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SHAPES: Final = {"li": "item", "dd": "item", "dt": "item", "blockquote": "quote"}  # else a plain paragraph
 _HEADINGS: Final = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 
 
 def save_page(path: Path, explanation: Explanation, *, source: str, notes: Sequence[str], force: bool) -> None:
     """Write the page; the name appears when it is whole. Raises WouldOverwrite without `force`."""
-    if os.path.lexists(path) and not force:
-        raise WouldOverwrite("exists already", where=str(path), remedy="Name another file, or use --force")
-    temporary = path.with_name(f".tmp-{secrets.token_hex(8)}")
-    try:
-        with temporary.open("x", encoding="utf-8", errors="backslashreplace") as out:
-            out.writelines(page_pieces(explanation, source=source, notes=notes))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    standalone.save_page(path, page_pieces(explanation, source=source, notes=notes), force=force)
 
 
 def page_pieces(explanation: Explanation, *, source: str, notes: Sequence[str] = ()) -> Iterator[str]:
     """The page piece by piece."""
     ordered = sorted(enumerate(explanation.spans), key=lambda item: -item[1].doubt)[:INDEXED]
     title = explanation.title or source
-    yield (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="referrer" content="no-referrer">\n'
-        f"<title>{_e(title)} – explained</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-    )
+    yield standalone.page_head(f"{title} – explained", _STYLE)
     yield f'<header>\n<h1 dir="auto">{_e(title)}</h1>\n'
     addresses = dict.fromkeys(value for value in (source, explanation.url) if value)
     yield from (f"<p><bdi>{_e(line)}</bdi></p>\n" for line in (*addresses, *notes))
@@ -72,11 +49,6 @@ def page_pieces(explanation: Explanation, *, source: str, notes: Sequence[str] =
         "</div>\n</section>\n<footer>Struck through: not in the article. Doubt: 0.00 certain, 1.00 on the edge of the "
         f"other fate. Made by tearsheet {__version__}.</footer>\n</body>\n</html>\n"
     )
-
-
-def _e(text: str) -> str:
-    """Text for any place in the page: neither mark-up nor control characters."""
-    return escape(_CONTROLS.sub("\ufffd", text))
 
 
 # ------------------------------------------------------------------ summary, index

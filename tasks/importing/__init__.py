@@ -3,7 +3,7 @@
 verify → scan → choose → rebuild → clean → pack → verify → store.
 
 A file is refused as a whole, with nothing stored, when verify finds an error in it. What verify cannot decide (a
-signature, a digest of an unknown kind) refuses nothing; it is told. A file that is taken is kept as it is under
+digest or signature of an unknown kind) refuses nothing; it is told. A file that is taken is kept as it is under
 `v1/sources/`, before the first bundle that was made from it.
 """
 

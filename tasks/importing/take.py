@@ -10,6 +10,7 @@ from typing import Any
 
 from tasks.bundle.manifest import read_manifest
 from tasks.bundle.pack import pack_bundle
+from tasks.bundle.sign import Signer
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.bundle.verify_manifest import manifest_of
 from tasks.clean import RuleSet, load_rules
@@ -29,6 +30,7 @@ from tasks.importing.choose import Page, choose
 from tasks.importing.foreign import Foreign, scan, table_of
 from tasks.importing.rebuild import Originals, rebuild_capture
 from tasks.importing.report import FileReport, Heard, PageReport
+from tasks.keys import signer_of
 from tasks.lineage import lineage_problems
 from tasks.pipeline import provenance_of, read_capture
 from tasks.records import Bundle, Capture, Problem
@@ -54,6 +56,7 @@ class Bench:
     dry_run: bool = False
     today: date | None = None  # the day of the commit; None: by the clock
     removed: frozenset[str] | None = None  # ids that have a tombstone, once asked for
+    signer: Signer | None = None  # of the bundles that are made here
 
 
 @contextlib.contextmanager
@@ -61,12 +64,12 @@ def open_bench(
     settings: Settings, rule_dirs: Iterable[Path], *, dry_run: bool = False, today: date | None = None
 ) -> Iterator[Bench]:
     """The bench for one command; temporary files are gone afterwards."""
-    rules = load_rules(tuple(rule_dirs))
+    rules, signer = load_rules(tuple(rule_dirs)), None if dry_run else signer_of(settings)
     with (
         open_store(settings.store, settings) as store,
         tempfile.TemporaryDirectory(prefix="tearsheet-") as workspace,
     ):
-        yield Bench(settings, rules, store, Path(workspace), dry_run, today)
+        yield Bench(settings, rules, store, Path(workspace), dry_run, today, signer=signer)
 
 
 def import_files(paths: Iterable[Path], bench: Bench, *, heard: Heard) -> Iterator[FileReport]:
@@ -171,6 +174,7 @@ def _take_page(foreign: Foreign, page: Page, originals: Originals, bench: Bench,
             article=reading.article,
             metadata=reading.metadata,
             provenance={**provenance_of(bench.settings, bench.rules), "imported": _imported(foreign, page, originals)},
+            signer=bench.signer,
         )
         _check_packed(bundle, capture)
         _check_removed(bundle.id, bench)

@@ -8,14 +8,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, date, datetime, time
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from tasks.errors import FixityError, FormatError, NotFound, StoreConflict
+from tasks.errors import FixityError, FormatError, NotFound, PermanentError, StoreConflict
 from tasks.records import BUNDLE_ID, Bundle, BundleRef, Digest
+from tasks.store.claims import keep_for_writer, release
 from tasks.store.disk import write_new
 from tasks.store.events import EVENT_KEY, Event, read_event
 from tasks.store.layout import BUNDLES, EVENTS, STORE_KEY, bundle_key, day_prefix, manifest_key, source_key
@@ -42,6 +44,14 @@ class Store:
         self._known = False  # store.json was read and its capabilities adopted
         self._capabilities: Mapping[str, Any] = {}
 
+    @property
+    def id(self) -> str:
+        """The store's own id, by which copies of it are told apart; the empty string where it is new."""
+        try:
+            return str(_parsed(b"".join(self.objects.read(STORE_KEY)), self._where(STORE_KEY)).get("id", ""))
+        except NotFound:
+            return ""
+
     def put_bundle(self, bundle: Bundle, *, today: date | None = None) -> BundleRef:
         """The bundle as stored; `created` is False when this very bundle was there.
 
@@ -53,11 +63,11 @@ class Store:
         key = bundle_key(bundle.id)
         self._ready_to_write()
         self.tombstones.check(bundle.id)
-        mine = self.objects.create(key, Content(bundle.path, bundle.sha256, bundle.size))
-        self._check_stored(key, bundle.sha256, mine=mine)
-        self._announce(bundle.id, today or datetime.now(UTC).date())
-        manifest = Content.of_bytes(bundle.manifest)
-        created = self._create_or_compare(manifest_key(bundle.id), manifest)
+        data = Content(bundle.path, bundle.sha256, bundle.size)
+        with self._kept(key, data, commit=manifest_key(bundle.id)):
+            self._announce(bundle.id, today or datetime.now(UTC).date())
+            manifest = Content.of_bytes(bundle.manifest)
+            created = self._create_or_compare(manifest_key(bundle.id), manifest)
         return BundleRef(id=bundle.id, key=key, sha256=bundle.sha256, size=bundle.size, created=created)
 
     def read_manifest(self, bundle_id: str) -> bytes:
@@ -114,7 +124,7 @@ class Store:
         """The key of a file of another tool, kept as it is; `kind` is wacz, warc or warc.gz. A call can be repeated."""
         key = source_key(source.sha256, kind)
         self._ready_to_write()
-        self._create_or_compare(key, source)
+        self._check_stored(key, source.sha256, mine=self.objects.create(key, source))
         return key
 
     # -------------------------------------------------------------- events
@@ -123,15 +133,20 @@ class Store:
 
         From an event `tombstone` on, until one `lift`, the bundle is gone for every reader, whatever is stored of it.
         """
+        return self.copy_event(event.key, event.data, attachment)
+
+    def copy_event(self, key: str, data: bytes, attachment: Content | None = None) -> str:
+        """Like put_event, of the bytes of an event as another store holds it; FormatError where they are none."""
+        event = read_event(key, data)
         self._ready_to_write()
         if event.kind == "tombstone":
             self.tombstones.put(event)
-        if attachment:
-            self._create_or_compare(f"{event.stem}.warc.gz", attachment)
-        self._create_or_compare(event.key, Content.of_bytes(event.data))
+        beside = f"{key.removesuffix('.json')}.warc.gz"
+        with self._kept(beside, attachment, commit=key) if attachment else nullcontext():
+            self._create_or_compare(key, Content.of_bytes(data))
         if event.kind == "lift":
             self.tombstones.lift(event.bundle)
-        return event.key
+        return key
 
     def events(self, day: str = "") -> Iterator[Event]:
         """All events, or those of one day (yyyymmdd), oldest first. FormatError for one that is damaged."""
@@ -147,6 +162,30 @@ class Store:
         """Say under the day of the commit that a bundle of another day is about to be there."""
         if bundle_id[:8] != f"{today:%Y%m%d}":
             self.put_event(Event("late", datetime.combine(today, time(), UTC), bundle_id))
+
+    @contextmanager
+    def _kept(self, key: str, data: Content, *, commit: str) -> Iterator[None]:
+        """`data` stand under `key`, read back; within the block, which creates the object `commit`, gc leaves them.
+
+        Data that an earlier try left behind are an orphan that a gc may be about to delete: claims.py.
+        """
+        mine = self.objects.create(key, data)
+        claimed = not mine and not self._is_there(commit)
+        if claimed:
+            keep_for_writer(self.objects, key, self._where(key))
+            mine = self.objects.create(key, data)  # a gc that was done just before has deleted them
+        self._check_stored(key, data.sha256, mine=mine)
+        yield
+        if claimed:
+            with suppress(PermanentError):  # one who may not delete leaves it: gc clears it away
+                release(self.objects, key)
+
+    def _is_there(self, key: str) -> bool:
+        try:
+            self.objects.stat(key)
+        except NotFound:
+            return False
+        return True
 
     def _create_or_compare(self, key: str, content: Content) -> bool:
         """True when the object is new; False when it was there with just these bytes, StoreConflict with others."""

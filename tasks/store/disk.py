@@ -12,7 +12,9 @@ from typing import BinaryIO
 from tasks.errors import DiskFull, FixityError, StoreRefused, StoreUnavailable, WouldOverwrite
 from tasks.records import Digest
 
-__all__ = ["create_file", "os_errors", "sync_folder", "write_new"]
+__all__ = ["TEMPORARY", "create_file", "os_errors", "replace_file", "sync_folder", "write_new"]
+
+TEMPORARY = ".tmp-"  # how the names of files begin that are not whole yet
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -44,7 +46,7 @@ def create_file(path: Path, pieces: Iterable[bytes], *, sha256: Digest) -> bool:
 
 def _create(path: Path, pieces: Iterable[bytes], sha256: Digest, *, sync: Callable[[int], None]) -> bool:
     _make_folder(path.parent)
-    temporary = path.parent / f".tmp-{secrets.token_hex(8)}"
+    temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
     try:
         with temporary.open("xb") as out:
             _write(out, pieces, sha256=sha256, final=path)
@@ -52,6 +54,21 @@ def _create(path: Path, pieces: Iterable[bytes], sha256: Digest, *, sync: Callab
         return _name(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, pieces: Iterable[bytes], *, sha256: Digest) -> None:
+    """`path` holds `pieces` now, safe from a power cut; what stood there stays when they lack the digest."""
+    with os_errors(path):
+        _make_folder(path.parent)
+        temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+        try:
+            with temporary.open("xb") as out:
+                _write(out, pieces, sha256=sha256, final=path)
+                os.fsync(out.fileno())
+            temporary.replace(path)
+            sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _write(out: BinaryIO, pieces: Iterable[bytes], *, sha256: Digest, final: Path) -> None:

@@ -7,6 +7,8 @@
 | tombstone | `bundle` was taken down: by whom, why |
 | fixity | what an audit read and found |
 | repair | an object was put back from another store |
+| replica | bundles and events were copied here from another store |
+| gc | orphans were marked, or deleted |
 | hold | a legal hold on `bundle` was set or lifted |
 | lift | the tombstone of `bundle` was lifted: a copy may be stored again |
 | timestamp | a time-stamping authority has seen `bundle` |

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import NotFound
-from tasks.store.disk import create_file, os_errors, sync_folder
+from tasks.store.disk import TEMPORARY, create_file, os_errors, replace_file, sync_folder
 from tasks.store.layout import BUNDLES
 from tasks.store.locks import no_locks
-from tasks.store.objects import Content, Listed, Stat, Version
+from tasks.store.objects import Content, Listed, Stat, Upload, Version
 
 __all__ = ["FolderObjects"]
 
@@ -36,9 +36,7 @@ class FolderObjects:
         with os_errors(path):
             if os.path.lexists(path):  # spares a rerun the writing
                 return False
-        source = content.source
-        pieces = iter((source,)) if isinstance(source, bytes) else _pieces(source)
-        return create_file(path, pieces, sha256=content.sha256)
+        return create_file(path, _content(content), sha256=content.sha256)
 
     def read(self, key: str) -> Iterator[bytes]:
         """See Objects."""
@@ -83,6 +81,21 @@ class FolderObjects:
         """See Objects: refused."""
         raise no_locks(self.location, remedy="A folder has none: legal holds need a bucket with Object Lock enabled")
 
+    def replace(self, key: str, content: Content) -> None:
+        """See Objects."""
+        replace_file(self.folder / key, _content(content), sha256=content.sha256)
+
+    def uploads(self) -> Iterator[Upload]:
+        """See Objects: the temporary files of writers that are at work, or were killed."""
+        with os_errors(self.folder):
+            for listed in _files(self.folder, self.folder / "v1", temporary=True):
+                yield Upload(listed.key, listed.key.rpartition("/")[2], listed.modified_at)
+
+    def abort(self, upload: Upload) -> None:
+        """See Objects."""
+        if upload.id.startswith(TEMPORARY):
+            self.delete(upload.key)
+
     def probe(self, folder: str) -> dict[str, Any]:
         """See Objects: nothing to try out, creating only and checking digests is done by us."""
         return {"create_only": "native", "sha256": "checked"}
@@ -100,12 +113,16 @@ def _pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def _files(root: Path, start: Path) -> Iterator[Listed]:
-    """Every file below `start`, named from `root`; one that goes away meanwhile is left out."""
+def _content(content: Content) -> Iterator[bytes]:
+    return iter((content.source,)) if isinstance(content.source, bytes) else _pieces(content.source)
+
+
+def _files(root: Path, start: Path, *, temporary: bool = False) -> Iterator[Listed]:
+    """Every file below `start`, or every temporary one, named from `root`; one that goes away meanwhile is left out."""
     for folder, _, names in os.walk(start, onerror=_unless_gone):
         below = Path(folder).relative_to(root).as_posix()
         for name in names:
-            if not name.startswith(".tmp-"):
+            if name.startswith(TEMPORARY) == temporary:
                 with contextlib.suppress(FileNotFoundError):
                     found = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118 a third faster, of a million
                     yield Listed(f"{below}/{name}", found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))

@@ -8,6 +8,7 @@
     v1/tombstones/2026/11/23/<id>.json  the bundle was taken down: a copy of its event tombstone, see tombstones.py
     v1/sources/<sha256>.<kind>          files of other tools, as they were taken in
     v1/index/…                          derived: may be deleted, can be made anew
+    v1/claims/<key after v1/>           short-lived: who may use or delete an orphan, see claims.py
     v1/probe/<random>/…                 short-lived: what the first use of a store tries out
 
 The day of a bundle is the id's, so an id gives its key. Nothing is ever overwritten.
@@ -18,13 +19,16 @@ from tasks.records import BUNDLE_ID, Digest
 
 __all__ = [
     "BUNDLES",
+    "CLAIMS",
     "EVENTS",
     "INDEX",
+    "PROBES",
     "SOURCES",
     "SOURCE_KINDS",
     "STORE_KEY",
     "TOMBSTONES",
     "bundle_key",
+    "claim_key",
     "day_prefix",
     "manifest_key",
     "source_key",
@@ -38,6 +42,8 @@ SOURCES = "v1/sources/"
 TOMBSTONES = "v1/tombstones/"
 INDEX = "v1/index/"
 SOURCE_KINDS = ("wacz", "warc", "warc.gz")
+CLAIMS = "v1/claims/"
+PROBES = "v1/probe/"
 
 
 def bundle_key(bundle_id: str) -> str:
@@ -60,6 +66,11 @@ def source_key(sha256: Digest, kind: str) -> str:
     if kind not in SOURCE_KINDS:
         raise ValueError(f"kind is {kind!r}: one of {', '.join(SOURCE_KINDS)}")
     return f"{SOURCES}{sha256.removeprefix('sha256:')}.{kind}"
+
+
+def claim_key(key: str) -> str:
+    """The key of the claim on another key."""
+    return CLAIMS + key.removeprefix("v1/")
 
 
 def _stem(bundle_id: str, part: str = BUNDLES) -> str:

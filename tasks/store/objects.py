@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from tasks.records import Digest, digest_of
 
-__all__ = ["Content", "Listed", "Objects", "Stat", "Version", "keys"]
+__all__ = ["Content", "Listed", "Objects", "Stat", "Upload", "Version", "keys"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,15 @@ class Version:
     held: bool = False  # by a legal hold
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload that was begun and neither finished nor given up: no object, but it takes room."""
+
+    key: str  # what it was to become, or the temporary file
+    id: str  # by which the server knows it
+    started_at: datetime | None
+
+
 class Objects(Protocol):
     """What a backend does with objects, all of it safe to call from several threads.
 
@@ -98,6 +107,19 @@ class Objects(Protocol):
 
     def hold(self, key: str, on: bool) -> None:
         """Set or lift the legal hold on an object that is there; StoreRefused where the server has no locks."""
+
+    def replace(self, key: str, content: Content) -> None:
+        """`key` holds `content` afterwards, whatever stood there; only to put a verified copy back.
+
+        A reader meets the old object or the new one. MUST raise FixityError, with the old one untouched, when the bytes
+        that arrive do not have the digest. Where the server keeps versions, or locks them, the old one stays as such.
+        """
+
+    def uploads(self) -> Iterator[Upload]:
+        """Every unfinished upload, in any order; StoreRefused where the server cannot tell."""
+
+    def abort(self, upload: Upload) -> None:
+        """The upload and what arrived of it are gone afterwards; one that was not there is fine."""
 
     def probe(self, folder: str) -> dict[str, Any]:
         """What the server can do, tried out below `folder`, which is empty again afterwards."""

@@ -6,6 +6,7 @@ by content; where one does not check SHA-256 we do, and send Content-MD5.
 """
 
 import base64
+import contextlib
 import hashlib
 import io
 import re
@@ -21,7 +22,7 @@ from tasks.records import Digest
 from tasks.settings import Settings
 from tasks.store.layout import BUNDLES
 from tasks.store.locks import no_locks
-from tasks.store.objects import Content, Listed, Stat, Version
+from tasks.store.objects import Content, Listed, Stat, Upload, Version
 from tasks.store.patience import Patience
 from tasks.store.s3_client import failures, new_client, parser_error, server_name
 from tasks.store.s3_errors import status_of, translated
@@ -112,6 +113,30 @@ class S3Objects:
         place: dict[str, Any] = {"Bucket": self.bucket, "Key": self.prefix + key}
         place["LegalHold"] = {"Status": "ON" if on else "OFF"}
         self.request(key, lambda: self.client.put_object_legal_hold(**place))
+
+    def replace(self, key: str, content: Content) -> None:
+        """See Objects."""
+        if not self.digests:
+            _check_local(content)
+        self.put_once(key, content, conditional=False, digests=self.digests)
+
+    def uploads(self) -> Iterator[Upload]:
+        """See Objects."""
+        place: dict[str, Any] = {"Bucket": self.bucket, "Prefix": f"{self.prefix}v1/"}
+        marks: dict[str, Any] = {}
+        while True:
+            page = self.request("v1/", partial(self.client.list_multipart_uploads, **place, **marks))
+            for entry in page.get("Uploads", ()):
+                yield Upload(entry["Key"][len(self.prefix) :], entry["UploadId"], entry.get("Initiated"))
+            if not page.get("IsTruncated"):
+                return
+            marks = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    def abort(self, upload: Upload) -> None:
+        """See Objects."""
+        place: dict[str, Any] = {"Bucket": self.bucket, "Key": self.prefix + upload.key, "UploadId": upload.id}
+        with contextlib.suppress(NotFound):
+            self.request(upload.key, lambda: self.client.abort_multipart_upload(**place))
 
     def adopt(self, capabilities: dict[str, Any]) -> None:
         """See Objects."""

@@ -8,6 +8,7 @@ import contextlib
 import gzip
 import http.client
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bundle.samples import URL, captures, pack
+from tests.bundle.samples import SIGNER, URL, captures, pack
 
 NAMES = tuple(captures())
 
@@ -34,9 +35,10 @@ def readers() -> Path:
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The WACZ of each sample capture, by name."""
+    """The WACZ of each sample capture, by name; one of them unsigned."""
     folder = tmp_path_factory.mktemp("bundles")
-    return {name: pack(folder, name).path.rename(folder / f"{name}.wacz") for name in NAMES}
+    signers = {name: None if name == "gzip" else SIGNER for name in NAMES}
+    return {name: pack(folder, name, signer=signers[name]).path.rename(folder / f"{name}.wacz") for name in NAMES}
 
 
 def run(*command: Path | str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -81,6 +83,32 @@ def test_other_warc_readers_refuse_a_wrong_digest(
     broken.write_bytes(plain)
     done = run(readers / tool, "check", broken)
     assert done.returncode != 0 or "failed" in done.stdout + done.stderr
+
+
+# ------------------------------------------------------------------ signature
+# An anonymous signature as a page in a browser, such as ReplayWeb.page, has to check it: by WebCrypto, as Node has it.
+CHECK = """
+const fs = require("fs"), {subtle} = require("crypto").webcrypto;
+const {hash, signature, publicKey} = JSON.parse(fs.readFileSync(0)).signedData;
+const bytes = (text) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+const kind = {name: "ECDSA", namedCurve: "P-384"};
+subtle.importKey("spki", bytes(publicKey), kind, true, ["verify"])
+  .then((key) => subtle.verify({name: "ECDSA", hash: "SHA-256"}, key, bytes(signature), new TextEncoder().encode(hash)))
+  .then((holds) => console.log(holds));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no node command: its WebCrypto is that of browsers")
+def test_the_crypto_of_browsers_holds_the_signature_for_genuine_and_a_changed_one_not(tmp_path: Path) -> None:
+    def holds(chain: bytes) -> str:
+        command = ["node", "-e", CHECK]
+        return subprocess.run(command, input=chain, capture_output=True, check=True, timeout=60).stdout.decode().strip()
+
+    for name in NAMES:
+        with zipfile.ZipFile(pack(tmp_path, name, signer=SIGNER).path) as bundle:
+            chain = bundle.read("datapackage-digest.json")
+        assert holds(chain) == "true"
+    assert holds(chain.replace(b'"hash": "sha256:', b'"hash": "sha256:0')) == "false"
 
 
 # ------------------------------------------------------------------ replay

@@ -44,7 +44,7 @@ def test_a_row_says_what_the_manifest_says(location: str, opened: Opened, tmp_pa
         language={"value": "en", "source": "html:lang"},
         canonical_url={"value": "https://courier.example/s", "source": "link:canonical"},
         verdict={"kind": "error", "reasons": ["status-203"]},
-        previous={"id": first, "sha256": "sha256:" + "0" * 64},
+        previous={"id": first, "sha256": "sha256:" + first[-16:] + "0" * 48},
     )
 
     assert run(store).added == 2

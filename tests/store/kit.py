@@ -10,7 +10,7 @@ from typing import Any
 
 from tasks.errors import NotFound
 from tasks.records import Bundle, Digest
-from tasks.store.objects import Content, Listed, Objects, Stat, Version
+from tasks.store.objects import Content, Listed, Objects, Stat, Upload, Version
 
 DAY = date(2026, 11, 23)  # of the captures of make_bundle
 
@@ -85,6 +85,21 @@ class Crashing:
     def delete(self, key: str, *, bypass_governance: bool = False) -> None:
         dies = self._before()
         self.objects.delete(key, bypass_governance=bypass_governance)
+        if dies:
+            raise Crash
+
+    def replace(self, key: str, content: Content) -> None:
+        dies = self._before()
+        self.objects.replace(key, content)
+        if dies:
+            raise Crash
+
+    def uploads(self) -> Iterator[Upload]:
+        return self.objects.uploads()
+
+    def abort(self, upload: Upload) -> None:
+        dies = self._before()
+        self.objects.abort(upload)
         if dies:
             raise Crash
 
