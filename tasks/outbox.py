@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 OF_THE_STORE = (StoreUnavailable, StoreRefused, DiskFull)  # the next bundle would fare no better
+OF_ONE_KEY = "under-deletion"  # code of a StoreUnavailable that says nothing of the store
 REST_S = 60.0  # a store that did not answer is let alone for so long: a page must not wait for it again and again
 _STALE_S = 86_400.0  # age of what a killed process left
 _PIECE = 1 << 20
@@ -76,7 +77,7 @@ class Outbox:
 
     def heard(self, error: TearsheetError) -> None:
         """Take note of an error of the store."""
-        if isinstance(error, StoreUnavailable) and not self.trouble:
+        if isinstance(error, StoreUnavailable) and error.code != OF_ONE_KEY and not self.trouble:
             self._down = (self.clock() + REST_S, error)
 
     # ---------------------------------------------------------------- in and out
@@ -199,12 +200,16 @@ class Delivered:
 
 
 def load_bundle(path: Path, manifest: Path | None = None) -> Bundle:
-    """The bundle at `path` with the manifest beside it, verified in full. NotFound, FormatError or FixityError."""
+    """The bundle at `path` with the manifest beside it: every digest, every field. NotFound, FormatError, FixityError.
+
+    What the WARC's records mean is not looked at again: `archive` did before it let a bundle wait, and it takes as long
+    as storing it.
+    """
     manifest = manifest or path.with_suffix(".json")
     try:
         data = manifest.read_bytes()
         found = read_manifest(data)
-        problems = verify_file(path, expected=found.sha256, manifest=data)
+        problems = verify_file(path, level="fixity", expected=found.sha256, manifest=data)
     except FileNotFoundError as error:
         what = "no such bundle" if error.filename == str(path) else "no manifest beside the bundle"
         remedy = "Name a .wacz with its .json; `tearsheet import` takes one without a manifest"
@@ -256,7 +261,7 @@ def _delivered(store: Store, path: Path, outbox: Outbox, failed: Callable[[Tears
     except TearsheetError as error:
         if mine and not path.parent.exists():  # another process was faster: it leaves only what was acknowledged
             return _by_another(store, path)
-        if isinstance(error, OF_THE_STORE):
+        if isinstance(error, OF_THE_STORE) and error.code != OF_ONE_KEY:
             failed(error)
         return Delivered(path, error=error)
 
