@@ -3,6 +3,7 @@
     <outbox>/<name of the store>-<8 hex>/store.json       which store: location and server
     <outbox>/<name of the store>-<8 hex>/<id>/<id>.wacz   a bundle that waits
     <outbox>/<name of the store>-<8 hex>/<id>/<id>.json   its manifest
+    <outbox>/<name of the store>-<8 hex>/<id>/unsure      there where it was not held against its latest version
 
 A bundle comes in with its folder, by one rename, and leaves by one, after the store has acknowledged it: it is there
 whole or not at all, however the program ends. Delivering twice, also by two processes at once, is harmless.
@@ -16,7 +17,9 @@ import os
 import re
 import secrets
 import shutil
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,21 +27,24 @@ from pathlib import Path
 
 from tasks.bundle.manifest import read_manifest
 from tasks.bundle.verify import is_sound, verify_file
-from tasks.errors import DiskFull, FixityError, NotFound, StoreRefused, StoreUnavailable, TearsheetError
+from tasks.errors import DiskFull, FixityError, NotFound, StoreRefused, StoreUnavailable, TearsheetError, Thinner
 from tasks.records import BUNDLE_ID, Bundle, BundleRef, digest_of
 from tasks.settings import Settings
 from tasks.store import Store, place_of
 from tasks.store.disk import create_file, os_errors, sync_folder
 from tasks.store.layout import bundle_key
+from tasks.versioning import History, thinner_than_latest
 
 __all__ = [
     *("OF_THE_STORE", "Delivered", "Kept", "Outbox"),
-    *("deliver", "deliver_first", "load_bundle", "outbox_folder"),
+    *("deliver", "deliver_first", "load_bundle", "not_thinner", "outbox_folder"),
 ]
 
 OF_THE_STORE = (StoreUnavailable, StoreRefused, DiskFull)  # the next bundle would fare no better
+UNSURE = "unsure"  # the file that says that a bundle was not held against its latest version
 OF_ONE_KEY = "under-deletion"  # code of a StoreUnavailable that says nothing of the store
-REST_S = 60.0  # a store that did not answer is let alone for so long: a page must not wait for it again and again
+REST_S = 60.0  # a store that did not answer is let alone for so long at most
+REST_FROM_S = 1.0  # and not at all where it took less to find out
 _STALE_S = 86_400.0  # age of what a killed process left
 _PIECE = 1 << 20
 
@@ -75,20 +81,35 @@ class Outbox:
         down = self._down
         return down[1] if down and self.clock() < down[0] else None
 
-    def heard(self, error: TearsheetError) -> None:
-        """Take note of an error of the store."""
-        if isinstance(error, StoreUnavailable) and error.code != OF_ONE_KEY and not self.trouble:
-            self._down = (self.clock() + REST_S, error)
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[None]:
+        """Around whatever asks the store: raises at once what it said last, where it is not to be asked just now.
+
+        A store that kept us waiting for an error is let alone so long that asking costs a fifth of the time at most.
+        """
+        if trouble := self.trouble:
+            raise trouble
+        asked = self.clock()
+        try:
+            yield
+        except StoreUnavailable as error:
+            now = self.clock()
+            if now - asked >= REST_FROM_S and error.code != OF_ONE_KEY and not self.trouble:
+                self._down = (now + min(REST_S, 4 * (now - asked)), error)
+            raise
 
     # ---------------------------------------------------------------- in and out
-    def keep(self, bundle: Bundle, error: TearsheetError) -> Kept:
-        """The bundle parked because of this error of the store. Raises DiskFull and the like where it cannot be."""
-        path = self.park(bundle)
+    def keep(self, bundle: Bundle, error: TearsheetError, *, unsure: bool = False) -> Kept:
+        """The bundle parked because of this error. Raises DiskFull and the like where it cannot be."""
+        path = self.park(bundle, unsure=unsure)
         remedy = f"The bundle waits in {path}: `tearsheet push` delivers it, or the next run. {error.remedy}".rstrip()
         return Kept(path, type(error)(error.what, where=error.where, remedy=remedy, code=error.code))
 
-    def park(self, bundle: Bundle) -> Path:
-        """The WACZ as it waits now, safe from a power cut; a bundle that waits already is left as it is."""
+    def park(self, bundle: Bundle, *, unsure: bool = False) -> Path:
+        """The WACZ as it waits now, safe from a power cut; a bundle that waits already is left as it is.
+
+        `unsure`: it was not held against its latest version, which is done when it is delivered.
+        """
         waits = self.folder / bundle.id
         with os_errors(self.folder):
             self._make()
@@ -97,6 +118,8 @@ class Outbox:
                 create_file(temporary / f"{bundle.id}.wacz", _pieces(bundle.path), sha256=bundle.sha256)
                 manifest = iter((bundle.manifest,))
                 create_file(temporary / f"{bundle.id}.json", manifest, sha256=digest_of(bundle.manifest))
+                if unsure:
+                    create_file(temporary / UNSURE, iter(()), sha256=digest_of(b""))
                 _rename_unless_there(temporary, waits)
                 sync_folder(self.folder)
             finally:
@@ -225,36 +248,64 @@ def load_bundle(path: Path, manifest: Path | None = None) -> Bundle:
     return Bundle(found.id, path, found.sha256, found.bytes, data)
 
 
-def deliver(store: Store, paths: Iterable[Path], outbox: Outbox, *, workers: int) -> Iterator[Delivered]:
+def deliver(
+    store: Store,
+    paths: Iterable[Path],
+    outbox: Outbox,
+    *,
+    workers: int,
+    sure: Callable[[Bundle], None] = lambda bundle: None,
+    stored: Callable[[Bundle], None] = lambda bundle: None,
+) -> Iterator[Delivered]:
     """What becomes of each bundle, in order, several at once; those that waited wait no longer once they are stored.
 
+    `sure` is asked of each that was not held against its latest version; it raises where one must not be stored so.
+    `stored` is told of each that is.
     After an error that would meet the next bundle as well nothing more is tried: the rest is given with that error.
     """
     failed: list[TearsheetError] = []
 
-    def one(path: Path) -> Delivered:
-        return Delivered(path, error=failed[0]) if failed else _delivered(store, path, outbox, failed.append)
+    def put(bundle: Bundle, unsure: bool) -> BundleRef:
+        with outbox.asking():
+            if unsure:
+                sure(bundle)
+            ref = store.put_bundle(bundle)
+        stored(bundle)
+        return ref
 
+    def one(path: Path) -> Delivered:
+        return Delivered(path, error=failed[0]) if failed else _delivered(store, path, outbox, put, failed.append)
+
+    rest = iter(paths)
+    for first in rest:  # alone: a store that is down is asked once, not by every worker
+        yield one(first)
+        break
     with ThreadPoolExecutor(workers, thread_name_prefix="push") as pool:
-        window: list[Future[Delivered]] = []
+        window: deque[Future[Delivered]] = deque()
         try:
-            for path in paths:
+            for path in rest:
                 window.append(pool.submit(one, path))
                 if len(window) >= workers * 2:
-                    yield window.pop(0).result()
+                    yield window.popleft().result()
             while window:
-                yield window.pop(0).result()
+                yield window.popleft().result()
         finally:
             for future in window:
                 future.cancel()
 
 
-def _delivered(store: Store, path: Path, outbox: Outbox, failed: Callable[[TearsheetError], None]) -> Delivered:
+def _delivered(
+    store: Store,
+    path: Path,
+    outbox: Outbox,
+    put: Callable[[Bundle, bool], BundleRef],
+    failed: Callable[[TearsheetError], None],
+) -> Delivered:
     mine = path.absolute().parent.parent == outbox.folder.absolute()
     try:
         bundle = load_bundle(path)
         with os_errors(path):
-            ref = store.put_bundle(bundle)
+            ref = put(bundle, mine and (path.parent / UNSURE).exists())
         if mine:
             outbox.drop(bundle.id)
         return Delivered(path, ref)
@@ -274,19 +325,39 @@ def _by_another(store: Store, path: Path) -> Delivered:
     return Delivered(path, BundleRef(found.id, bundle_key(found.id), found.sha256, found.bytes, created=False))
 
 
-def deliver_first(store: Store, outbox: Outbox, *, workers: int, say: Callable[[str], None]) -> None:
+def not_thinner(history: History, settings: Settings) -> Callable[[Bundle], None]:
+    """Raises Thinner for a good capture that has lost most of the words of its latest version: a wall, most likely."""
+    turn = threading.Lock()
+
+    def check(bundle: Bundle) -> None:
+        with turn:
+            verdict = thinner_than_latest(bundle.manifest, history, settings)
+        if verdict:
+            raise Thinner(
+                f"not stored as the newest version: {', '.join(verdict.reasons)}",
+                where=str(bundle.path),
+                remedy="Archive the page again; `tearsheet push --force` stores this capture as it is",
+            )
+
+    return check
+
+
+def deliver_first(
+    store: Store, outbox: Outbox, history: History, settings: Settings, *, say: Callable[[str], None]
+) -> None:
     """Deliver what waits before anything new is stored; what cannot be goes on waiting, and is told."""
     paths = outbox.waiting()
     if not paths:
         return
-    say(f"delivering first what waits for {outbox.place}: {_bundles(len(paths))}")
+    say(f"delivering first what waits for {outbox.place}: {len(paths):,}")
     outbox.sweep()
-    left = [done for done in deliver(store, paths, outbox, workers=workers) if done.error]
-    for error in {str(done.error): done.error for done in left if done.error}.values():
-        outbox.heard(error)
-        say(str(error))
-    say(f"delivered: {len(paths) - len(left):,}; still waiting: {len(left):,}")
-
-
-def _bundles(count: int) -> str:
-    return f"{count:,} bundle{'s' if count != 1 else ''}"
+    found = deliver(
+        *(store, paths, outbox),
+        workers=settings.workers,
+        sure=not_thinner(history, settings),
+        stored=lambda bundle: history.add(bundle.id, bundle.manifest),
+    )
+    errors = [done.error for done in found if done.error]
+    for told in dict.fromkeys(map(str, errors)):
+        say(told)
+    say(f"delivered: {len(paths) - len(errors):,}; still waiting: {len(errors):,}")

@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -28,12 +28,12 @@ from tasks.bundle.verify import is_sound, verify_file
 from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
 from tasks.capture.verdict import judge
-from tasks.catalog import Heard, open_catalog
+from tasks.catalog import Catalog, Heard, open_catalog
 from tasks.clean import RuleSet, load_rules
 from tasks.errors import FixityError, TearsheetError, TransientError
 from tasks.keys import signer_of
 from tasks.observing import observe
-from tasks.outbox import OF_THE_STORE, Kept, Outbox, deliver_first
+from tasks.outbox import Kept, Outbox, deliver_first
 from tasks.reading import Reading, read_article
 from tasks.records import Bundle, BundleRef, Capture, Metadata, Problem, Verdict
 from tasks.settings import Settings
@@ -91,13 +91,18 @@ def open_tools(
     cannot be.
     """
     rules, signer, outbox = load_rules(tuple(rule_dirs)), signer_of(settings), Outbox(settings)
+
+    def opening() -> Catalog:
+        with outbox.asking():  # pages that wait for this one do not each ask a store that is down
+            return open_catalog(store, settings, heard=heard)
+
     with (
         open_store(settings.store, settings) as store,
-        History(store, lambda: open_catalog(store, settings, heard=heard)) as history,
+        History(store, opening) as history,
         Recorder(settings, resolver=resolver) as recorder,
         tempfile.TemporaryDirectory(prefix="tearsheet-") as workspace,
     ):
-        deliver_first(store, outbox, workers=settings.workers, say=heard.say)
+        deliver_first(store, outbox, history, settings, say=heard.say)
         yield Tools(settings, recorder, rules, store, Path(workspace), history, outbox, signer)
 
 
@@ -125,13 +130,15 @@ def read_capture(capture: Capture, settings: Settings, rules: RuleSet) -> Readin
 
 def compare_stage(capture: Capture, reading: Reading, tools: Tools, force: bool) -> Compared:
     """The reading held against the latest good version of its article."""
-    return compare(capture, reading, tools.history, tools.settings, force=force)
+    with tools.outbox.asking():
+        return compare(capture, reading, tools.history, tools.settings, force=force)
 
 
 def observe_stage(capture: Capture, compared: Compared, version: Version, tools: Tools) -> str:
     """The key of the event that tells of a visit which found this version unchanged."""
     made_by = provenance_of(tools.settings, tools.rules)
-    return observe(capture, compared, version, store=tools.store, workspace=tools.workspace, provenance=made_by)
+    with tools.outbox.asking():
+        return observe(capture, compared, version, store=tools.store, workspace=tools.workspace, provenance=made_by)
 
 
 def pack_stage(capture: Capture, compared: Compared, tools: Tools) -> Bundle:
@@ -175,7 +182,8 @@ def verify_stage(bundle: Bundle) -> tuple[Problem, ...]:
 
 def store_stage(bundle: Bundle, tools: Tools) -> BundleRef:
     """The bundle committed to the store and read back; the local copy goes."""
-    ref = tools.store.put_bundle(bundle)
+    with tools.outbox.asking():
+        ref = tools.store.put_bundle(bundle)
     tools.history.add(bundle.id, bundle.manifest)
     bundle.path.unlink(missing_ok=True)
     return ref
@@ -279,20 +287,21 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
         with contextlib.closing(capture):
             reading = run(clean_stage, capture, tools)
             with tools.history.turn(seen_as(capture, reading).pages):
-                compared, notes = _compared(capture, reading, tools, force, run)
-                if version := compared.confirms:
-                    try:
+                try:
+                    compared = run(compare_stage, capture, reading, tools, force)
+                    if version := compared.confirms:
                         key = run(observe_stage, capture, compared, version, tools)
                         return _outcome(url, capture, compared, (), started, ref=version.ref, observation=key)
-                    except OF_THE_STORE as error:  # no event can be had: the visit is kept as a bundle, which can wait
-                        compared, notes = _unobserved(compared, version, tools, error)
+                    unsure = None
+                except TearsheetError as error:  # the capture is kept, and held against the latest version later
+                    compared, unsure = Compared(reading, forced=force), error
                 bundle = run(pack_stage, capture, compared, tools)
-                problems = (*run(verify_stage, bundle), *notes)
+                problems = run(verify_stage, bundle)
                 if not is_sound(problems):
                     return _outcome(url, capture, compared, problems, started, error=_unsound(bundle))
-                ref, kept = _stored(bundle, tools, run)
+                ref, kept = _stored(bundle, tools, run, unsure)
                 if kept:
-                    return _outcome(url, capture, compared, problems, started, error=kept.error, waiting=str(kept.path))
+                    return _outcome(url, capture, compared, problems, started, error=kept.error, waiting=kept.path)
             if tools.settings.timestamp_url:
                 problems += run(timestamp_stage, bundle, tools)
             return _outcome(url, capture, compared, problems, started, ref=ref)
@@ -301,38 +310,15 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
         return Outcome(shown, error=error, elapsed_s=time.monotonic() - started)
 
 
-def _compared(
-    capture: Capture, reading: Reading, tools: Tools, force: bool, run: Run
-) -> tuple[Compared, tuple[Problem, ...]]:
-    """The reading held against its latest version; where that cannot be had, as it is, with a note: it is kept."""
+def _stored(
+    bundle: Bundle, tools: Tools, run: Run, unsure: TearsheetError | None
+) -> tuple[BundleRef | None, Kept | None]:
+    """Where the bundle is in the store; or, whatever keeps it from there, where it waits."""
+    if unsure:
+        return None, tools.outbox.keep(bundle, unsure, unsure=True)
     try:
-        if trouble := tools.outbox.trouble:
-            raise trouble
-        return run(compare_stage, capture, reading, tools, force), ()
-    except TearsheetError as error:
-        tools.outbox.heard(error)
-        return Compared(reading, forced=force), (_not_compared(error),)
-
-
-def _unobserved(
-    compared: Compared, version: Version, tools: Tools, error: TearsheetError
-) -> tuple[Compared, tuple[Problem, ...]]:
-    tools.outbox.heard(error)
-    return replace(compared, why="", previous=version.link, number=None, forced=True), (_not_compared(error),)
-
-
-def _not_compared(error: TearsheetError) -> Problem:
-    return Problem("not-compared", "store", "the latest version, or a place for the visit", str(error), "note")
-
-
-def _stored(bundle: Bundle, tools: Tools, run: Run) -> tuple[BundleRef | None, Kept | None]:
-    """Where the bundle is in the store; or, whatever kept it from there, where it waits."""
-    try:
-        if trouble := tools.outbox.trouble:
-            raise trouble
         return run(store_stage, bundle, tools), None
     except TearsheetError as error:
-        tools.outbox.heard(error)
         return None, tools.outbox.keep(bundle, error)
     except Exception:  # a mistake of ours or of a library: the capture is kept all the same
         tools.outbox.park(bundle)
@@ -356,7 +342,7 @@ def _outcome(
     *,
     ref: BundleRef | None = None,
     observation: str = "",
-    waiting: str = "",
+    waiting: Path | None = None,
     error: TearsheetError | None = None,
 ) -> Outcome:
     reading = compared.reading
@@ -368,7 +354,7 @@ def _outcome(
         ref=ref,
         version=compared.number if ref else None,
         observation=observation,
-        waiting=waiting,
+        waiting=str(waiting or ""),
         title=title.value if title else "",
         words=article.words if article else 0,
         text=article.text if article else "",

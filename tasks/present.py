@@ -62,7 +62,9 @@ def outcome_line(outcome: "Outcome") -> str:
         return f"unchanged since {ref.id}  {title}\n         {outcome.observation}, {outcome.elapsed_s:.2f} s"
     reasons = f" ({', '.join(verdict.reasons)})" if verdict.reasons else ""
     removed = sum(outcome.removed.values())
-    late = "".join(f"\n         {printable(str(item))}" for item in outcome.problems if item.code in _TOLD)
+    late = "".join(
+        f"\n         {printable(str(item))}" for item in outcome.problems if item.code == "timestamp-missing"
+    )
     return (
         f"{verdict.kind.value:8} {title}{reasons}\n         {ref.id}  {outcome.words:,} words kept, "
         f"{removed:,} characters removed, {ref.size:,} bytes, {outcome.elapsed_s:.2f} s\n         {ref.key}{late}"
@@ -76,9 +78,6 @@ def pushed_line(done: "Delivered") -> str:
     return (
         f"{'stored' if done.ref.created else 'there':8} {done.ref.id}  {done.ref.size:,} bytes\n         {done.ref.key}"
     )
-
-
-_TOLD = ("timestamp-missing", "not-compared")  # notes that are worth a line
 
 
 def summary_line(outcomes: Counter[str], *, stopped: bool = False) -> str:

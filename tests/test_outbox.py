@@ -4,21 +4,31 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tasks import outbox as outbox_module
+from tasks import pipeline
+from tasks.catalog import open_catalog
 from tasks.errors import DiskFull, FixityError, NotFound, StoreConflict, StoreRefused, StoreUnavailable, TearsheetError
 from tasks.outbox import REST_S, Outbox, deliver, deliver_first, load_bundle, outbox_folder
-from tasks.pipeline import Outcome, Tools, archive_page, open_tools
+from tasks.pipeline import Outcome, Tools, archive_page, archive_pages, open_tools
 from tasks.records import Bundle, BundleRef
 from tasks.settings import Settings, config_dirs, load_settings
 from tasks.store import Store, open_store
+from tasks.store.local import LocalS3
+from tasks.versioning import History
 from tests.bundle.samples import captures, pack
+from tests.history_kit import archived as kit_archived
+from tests.history_kit import html, tools_of, visit
 from tests.hostile.tough_server import ToughServer
+from tests.store.fault_proxy import FaultProxy
 
 DOWN = StoreUnavailable("no contact", where="s3://b/p at http://127.0.0.1:9", remedy="Is it running?")
 
@@ -111,12 +121,15 @@ def test_what_a_killed_process_left_goes_after_a_day(outbox: Outbox, tmp_path: P
 
 
 # ------------------------------------------------------------------ delivering
-def test_what_waits_is_delivered_and_waits_no_longer(outbox: Outbox, store: Store, tmp_path: Path) -> None:
+def test_what_waits_is_delivered_and_waits_no_longer(
+    settings: Settings, outbox: Outbox, store: Store, tmp_path: Path
+) -> None:
     made = bundles(tmp_path)
     for bundle in made:
         outbox.park(bundle)
     said: list[str] = []
-    deliver_first(store, outbox, workers=4, say=said.append)
+    with History(store, lambda: open_catalog(store, settings)) as history:
+        deliver_first(store, outbox, history, settings, say=said.append)
 
     assert outbox.waiting() == ()
     assert sorted(store.list_ids()) == sorted(bundle.id for bundle in made)
@@ -275,26 +288,98 @@ def test_whatever_keeps_a_bundle_from_the_store_it_waits_and_the_next_run_delive
 
 @pytest.mark.parametrize("stage", ["compare_stage", "observe_stage"])
 def test_a_page_that_cannot_be_held_against_the_store_is_kept_all_the_same(
-    settings: Settings, store: Store, tough: ToughServer, stage: str
+    settings: Settings, outbox: Outbox, store: Store, tough: ToughServer, stage: str
 ) -> None:
-    assert archived(settings, tough.url("/plain"), None).good
-    outcome = archived(settings, tough.url("/plain"), DOWN, stage=stage)
+    url = tough.url("/plain")
+    first = archived(settings, url, None)
+    outcome = archived(settings, url, DOWN, stage=stage)
 
-    assert outcome.waiting  # the store is let alone for a while
-    assert [item.code for item in outcome.problems if item.code == "not-compared"] == ["not-compared"]
+    assert outcome.kind == "waiting"
     assert load_bundle(Path(outcome.waiting)).id == Path(outcome.waiting).stem
+    assert (Path(outcome.waiting).parent / "unsure").exists()
+    assert [first.ref.id] == list(store.list_ids()) if first.ref else False
+    archived(settings, tough.url("/number/1"), None)
+    assert outbox.waiting() == ()
+    assert Path(outcome.waiting).stem in list(store.list_ids())
 
 
-def test_a_store_that_did_not_answer_is_let_alone_for_a_while(settings: Settings) -> None:
+def test_a_wall_that_waited_never_becomes_the_newest_version(
+    settings: Settings, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the store was down nothing could tell that most of the words are gone."""
+    with tools_of(settings.store, outbox=settings.outbox, cache=settings.cache) as tools:
+        kit_archived(visit(html("A"), 0), tools)
+        with monkeypatch.context() as patch:
+            patch.setattr(pipeline, "compare_stage", failing("compare_stage"))
+            waits = kit_archived(visit(html("thin"), 1), tools)
+    assert waits.kind == "waiting"
+    assert waits.verdict
+    assert waits.verdict.good
+
+    refused = push("--store", settings.store, outbox=Path(settings.outbox))
+    assert refused.returncode == 1
+    assert "not stored as the newest version: words-" in refused.stdout
+    assert [path.stem for path in outbox.waiting()] == [Path(waits.waiting).stem]
+    forced = push("--store", settings.store, "--force", outbox=Path(settings.outbox))
+    assert forced.returncode == 0, forced.stderr + forced.stdout
+    assert outbox.waiting() == ()
+
+
+def failing(name: str) -> Any:
+    def stage(*args: object) -> None:
+        raise DOWN
+
+    stage.__name__ = name
+    return stage
+
+
+def test_a_store_that_kept_us_waiting_is_let_alone_for_a_while(settings: Settings) -> None:
     now = [0.0]
     outbox = Outbox(settings, clock=lambda: now[0])
 
-    outbox.heard(StoreRefused("no"))
-    assert outbox.trouble is None
-    outbox.heard(DOWN)
+    def ask(error: TearsheetError, took_s: float) -> None:
+        with suppress(TearsheetError), outbox.asking():
+            now[0] += took_s
+            raise error
+
+    ask(StoreRefused("no"), 10)
+    ask(DOWN, 0.5)  # asking again costs nothing
+    ask(DOWN, 2)
+    asked = []
+    for _ in range(9):
+        now[0] += 1
+        with suppress(StoreUnavailable), outbox.asking():
+            asked.append(now[0])
+    assert asked == [20.5, 21.5]  # let alone four times as long, from 12.5 on
+    ask(DOWN, 300)
+    now[0] += REST_S - 1
     assert outbox.trouble is DOWN
-    now[0] = REST_S + 1
+    now[0] += 2
     assert outbox.trouble is None
+
+
+def test_a_store_that_hangs_costs_many_pages_little_more_than_one(
+    settings: Settings, tough: ToughServer, local_s3: LocalS3, s3_location: str
+) -> None:
+    hanging = [False]
+    with FaultProxy(local_s3.endpoint, lambda request: "hang" if hanging[0] else None) as proxy:
+        far = replace(
+            settings, store=s3_location, s3_endpoint=proxy.endpoint, store_timeout_s=60.0, store_total_s=2.0, attempts=2
+        )
+        assert archived(far, tough.url("/plain"), None).ref
+        hanging[0] = True
+        started = time.monotonic()
+        with open_tools(far, config_dirs(environ={})) as tools:
+            outcomes = list(archive_pages([tough.url(f"/number/{number}") for number in range(8)], tools))
+        assert [outcome.kind for outcome in outcomes] == ["waiting"] * 8
+        assert all(s3_location in str(outcome.error) for outcome in outcomes)
+        assert time.monotonic() - started < 20
+
+        hanging[0] = False
+        assert archived(far, tough.url("/number/9"), None).ref
+        assert Outbox(far).waiting() == ()
+        with open_store(far.store, far) as store:
+            assert len(list(store.list_ids())) == 10
 
 
 def test_where_it_cannot_even_wait_the_error_says_so(settings: Settings, tough: ToughServer) -> None:

@@ -81,9 +81,6 @@ CODES: dict[str, Code] = {
     "timestamp-missing": Code(
         "a time stamp was wanted and could not be had; `tearsheet timestamp` adds it", "note", "note"
     ),
-    "not-compared": Code(
-        "the store could not be asked for the latest version, so the capture is kept as it is", "note", "note"
-    ),
     "timestamp-unknown": Code(
         "a time stamp by an authority that timestamp_ca does not name: no proof here", "note", "note"
     ),
