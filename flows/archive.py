@@ -7,6 +7,7 @@ from prefect import State, flow
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.states import Completed, Failed
 
+from flows.cli_common import heard
 from tasks.errors import TearsheetError
 from tasks.pipeline import Outcome, archive_page, open_tools
 from tasks.settings import config_dirs
@@ -48,7 +49,7 @@ def archive_tracked(url: str, store: str | None = None, *, force: bool = False) 
 
 def _archive(url: str, store: str | None, force: bool) -> Outcome:
     settings = run_settings(store)
-    with open_tools(settings, config_dirs()) as tools:
+    with open_tools(settings, config_dirs(), heard=heard()) as tools:
         return archive_page(url, tools, run=tracked(settings), force=force)
 
 

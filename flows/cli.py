@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from flows import cli_audit, cli_catalog, cli_diff, cli_exchange, cli_key, cli_lake, cli_retention
+from flows import cli_audit, cli_catalog, cli_diff, cli_exchange, cli_key, cli_lake, cli_push, cli_retention
 from flows.cli_common import (
     At,
     Config,
@@ -49,7 +49,7 @@ watch_app = typer.Typer(
 )
 app.add_typer(watch_app, name="watch")
 app.add_typer(rules_app, name="rules")
-for area in (cli_catalog, cli_diff, cli_audit, cli_retention, cli_exchange, cli_key):
+for area in (cli_catalog, cli_diff, cli_audit, cli_retention, cli_exchange, cli_key, cli_push):
     area.add_commands(app)
 cli_lake.add_commands(cli_catalog.catalog_app)
 

@@ -7,6 +7,7 @@ from prefect import State, flow
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.states import Completed, Failed
 
+from flows.cli_common import heard
 from tasks.errors import TearsheetError
 from tasks.pipeline import open_tools
 from tasks.settings import config_dirs
@@ -42,7 +43,7 @@ def _watch(name: str, store: str | None) -> Report:
     dirs = config_dirs()
     source = named(load_sources(dirs), name)
     settings = run_settings(store or source.store or None)
-    with open_tools(settings, dirs) as tools:
+    with open_tools(settings, dirs, heard=heard()) as tools:
         return watch_source(source, tools, run=tracked(settings))
 
 

@@ -17,6 +17,7 @@ TearsheetError
     ├── NotFound              no bundle of that id or URL in the store
     │   └── StoreTombstoned     it was taken down
     ├── WouldOverwrite        the target of a pull exists already
+    ├── Thinner               a capture has lost most of the words of the version before
     ├── DiskFull              no room left on the device
     └── MissingPart           an optional part (extra) is not installed
 
@@ -44,6 +45,7 @@ __all__ = [
     "StoreTombstoned",
     "StoreUnavailable",
     "TearsheetError",
+    "Thinner",
     "TransientError",
     "UrlRefused",
     "WouldOverwrite",
@@ -172,6 +174,12 @@ class WouldOverwrite(PermanentError):
     """The target exists already and --force was not given."""
 
     code = "exists"
+
+
+class Thinner(PermanentError):
+    """A capture that waited has lost most of the words of its latest version; `what` has both numbers and the id."""
+
+    code = "thin"
 
 
 class DiskFull(PermanentError):

@@ -28,11 +28,12 @@ from tasks.bundle.verify import is_sound, verify_file
 from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
 from tasks.capture.verdict import judge
-from tasks.catalog import Heard, open_catalog
+from tasks.catalog import Catalog, Heard, open_catalog
 from tasks.clean import RuleSet, load_rules
 from tasks.errors import FixityError, TearsheetError, TransientError
 from tasks.keys import signer_of
 from tasks.observing import observe
+from tasks.outbox import Kept, Outbox, deliver_first
 from tasks.reading import Reading, read_article
 from tasks.records import Bundle, BundleRef, Capture, Metadata, Problem, Verdict
 from tasks.settings import Settings
@@ -76,6 +77,7 @@ class Tools:
     store: Store
     workspace: Path  # bundles stand here until the store has them
     history: History  # what captures are held against
+    outbox: Outbox  # where bundles wait while the store cannot take them
     signer: Signer | None = None  # of new bundles; open_tools has it unless the settings say not to sign
 
 
@@ -85,16 +87,23 @@ def open_tools(
 ) -> Iterator[Tools]:
     """The tools for one command or flow run; connections and temporary files are gone afterwards.
 
-    `heard` is told of a catalog that has to be made first, or cannot be.
+    What waits for the store is delivered first. `heard` is told of that, and of a catalog that has to be made first, or
+    cannot be.
     """
-    rules, signer = load_rules(tuple(rule_dirs)), signer_of(settings)
+    rules, signer, outbox = load_rules(tuple(rule_dirs)), signer_of(settings), Outbox(settings)
+
+    def opening() -> Catalog:
+        with outbox.asking():  # pages that wait for this one do not each ask a store that is down
+            return open_catalog(store, settings, heard=heard)
+
     with (
         open_store(settings.store, settings) as store,
-        History(store, lambda: open_catalog(store, settings, heard=heard)) as history,
+        History(store, opening) as history,
         Recorder(settings, resolver=resolver) as recorder,
         tempfile.TemporaryDirectory(prefix="tearsheet-") as workspace,
     ):
-        yield Tools(settings, recorder, rules, store, Path(workspace), history, signer)
+        deliver_first(store, outbox, history, settings, say=heard.say)
+        yield Tools(settings, recorder, rules, store, Path(workspace), history, outbox, signer)
 
 
 # ------------------------------------------------------------------ stages
@@ -121,13 +130,15 @@ def read_capture(capture: Capture, settings: Settings, rules: RuleSet) -> Readin
 
 def compare_stage(capture: Capture, reading: Reading, tools: Tools, force: bool) -> Compared:
     """The reading held against the latest good version of its article."""
-    return compare(capture, reading, tools.history, tools.settings, force=force)
+    with tools.outbox.asking():
+        return compare(capture, reading, tools.history, tools.settings, force=force)
 
 
 def observe_stage(capture: Capture, compared: Compared, version: Version, tools: Tools) -> str:
     """The key of the event that tells of a visit which found this version unchanged."""
     made_by = provenance_of(tools.settings, tools.rules)
-    return observe(capture, compared, version, store=tools.store, workspace=tools.workspace, provenance=made_by)
+    with tools.outbox.asking():
+        return observe(capture, compared, version, store=tools.store, workspace=tools.workspace, provenance=made_by)
 
 
 def pack_stage(capture: Capture, compared: Compared, tools: Tools) -> Bundle:
@@ -171,7 +182,8 @@ def verify_stage(bundle: Bundle) -> tuple[Problem, ...]:
 
 def store_stage(bundle: Bundle, tools: Tools) -> BundleRef:
     """The bundle committed to the store and read back; the local copy goes."""
-    ref = tools.store.put_bundle(bundle)
+    with tools.outbox.asking():
+        ref = tools.store.put_bundle(bundle)
     tools.history.add(bundle.id, bundle.manifest)
     bundle.path.unlink(missing_ok=True)
     return ref
@@ -193,6 +205,7 @@ class Outcome:
     ref: BundleRef | None = None  # of the bundle stored, or of the one that was found unchanged
     version: int | None = None  # its number among the versions of its article; None: it is none
     observation: str = ""  # key of the event of a visit that found nothing new
+    waiting: str = ""  # path of the bundle, which waits in the outbox; `error` says why
     title: str = ""
     words: int = 0
     text: str = ""
@@ -208,7 +221,9 @@ class Outcome:
 
     @property
     def kind(self) -> str:
-        """One word: the verdict, unchanged, or failed."""
+        """One word: the verdict, unchanged, waiting, or failed."""
+        if self.waiting:
+            return "waiting"
         if self.error or not self.verdict:
             return "failed"
         return "unchanged" if self.observation else self.verdict.kind.value
@@ -225,6 +240,7 @@ class Outcome:
             "version": self.version,
             "created": bool(ref and ref.created),
             "observation": self.observation or None,
+            "waiting": self.waiting or None,
             "title": self.title or None,
             "words": self.words,
             "removed_chars": sum(self.removed.values()),
@@ -271,21 +287,42 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
         with contextlib.closing(capture):
             reading = run(clean_stage, capture, tools)
             with tools.history.turn(seen_as(capture, reading).pages):
-                compared = run(compare_stage, capture, reading, tools, force)
-                if version := compared.confirms:
-                    key = run(observe_stage, capture, compared, version, tools)
-                    return _outcome(url, capture, compared, (), started, ref=version.ref, observation=key)
+                try:
+                    compared = run(compare_stage, capture, reading, tools, force)
+                    if version := compared.confirms:
+                        key = run(observe_stage, capture, compared, version, tools)
+                        return _outcome(url, capture, compared, (), started, ref=version.ref, observation=key)
+                    unsure = None
+                except TearsheetError as error:  # the capture is kept, and held against the latest version later
+                    compared, unsure = Compared(reading, forced=force), error
                 bundle = run(pack_stage, capture, compared, tools)
                 problems = run(verify_stage, bundle)
                 if not is_sound(problems):
                     return _outcome(url, capture, compared, problems, started, error=_unsound(bundle))
-                ref = run(store_stage, bundle, tools)
+                ref, kept = _stored(bundle, tools, run, unsure)
+                if kept:
+                    return _outcome(url, capture, compared, problems, started, error=kept.error, waiting=kept.path)
             if tools.settings.timestamp_url:
                 problems += run(timestamp_stage, bundle, tools)
             return _outcome(url, capture, compared, problems, started, ref=ref)
     except TearsheetError as error:
         shown = re.sub(r"//[^/@]*@", "//…@", url)  # a refused URL may hold a password, and outcomes go into logs
         return Outcome(shown, error=error, elapsed_s=time.monotonic() - started)
+
+
+def _stored(
+    bundle: Bundle, tools: Tools, run: Run, unsure: TearsheetError | None
+) -> tuple[BundleRef | None, Kept | None]:
+    """Where the bundle is in the store; or, whatever keeps it from there, where it waits."""
+    if unsure:
+        return None, tools.outbox.keep(bundle, unsure, unsure=True)
+    try:
+        return run(store_stage, bundle, tools), None
+    except TearsheetError as error:
+        return None, tools.outbox.keep(bundle, error)
+    except Exception:  # a mistake of ours or of a library: the capture is kept all the same
+        tools.outbox.park(bundle)
+        raise
 
 
 def _unsound(bundle: Bundle) -> FixityError:
@@ -305,6 +342,7 @@ def _outcome(
     *,
     ref: BundleRef | None = None,
     observation: str = "",
+    waiting: Path | None = None,
     error: TearsheetError | None = None,
 ) -> Outcome:
     reading = compared.reading
@@ -316,6 +354,7 @@ def _outcome(
         ref=ref,
         version=compared.number if ref else None,
         observation=observation,
+        waiting=str(waiting or ""),
         title=title.value if title else "",
         words=article.words if article else 0,
         text=article.text if article else "",

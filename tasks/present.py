@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # what is shown was made by then; `list` and `verify` need no
 
     from tasks.catalog import Entry
     from tasks.diff import Diff
+    from tasks.outbox import Delivered
     from tasks.pipeline import Outcome
     from tasks.recleaning import Recleaned
 
@@ -28,6 +29,7 @@ __all__ = [
     "print_json",
     "print_lines",
     "printable",
+    "pushed_line",
     "recleaned_line",
     "summary_line",
 ]
@@ -51,7 +53,7 @@ def print_json(value: Any) -> None:
 def outcome_line(outcome: "Outcome") -> str:
     """What became of one URL: verdict, id, size of the article, or the error."""
     if outcome.error:
-        return printable(f"failed   {outcome.url}\n         {outcome.error}")
+        return printable(f"{outcome.kind:8} {outcome.url}\n         {outcome.error}")
     verdict, ref = outcome.verdict, outcome.ref
     if verdict is None or ref is None:
         return f"failed   {outcome.url}"
@@ -66,6 +68,15 @@ def outcome_line(outcome: "Outcome") -> str:
     return (
         f"{verdict.kind.value:8} {title}{reasons}\n         {ref.id}  {outcome.words:,} words kept, "
         f"{removed:,} characters removed, {ref.size:,} bytes, {outcome.elapsed_s:.2f} s\n         {ref.key}{late}"
+    )
+
+
+def pushed_line(done: "Delivered") -> str:
+    """What became of one bundle that was pushed."""
+    if done.ref is None:
+        return printable(f"waits    {done.path}\n         {done.error}")
+    return (
+        f"{'stored' if done.ref.created else 'there':8} {done.ref.id}  {done.ref.size:,} bytes\n         {done.ref.key}"
     )
 
 

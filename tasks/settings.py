@@ -30,6 +30,7 @@ class Settings:
     s3_addressing: str
     store_timeout_s: float
     store_total_s: float
+    outbox: str
     object_lock: str
     retention_days: int
     allow: tuple[str, ...]

@@ -20,11 +20,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from tasks.bundle.manifest import PREVIOUS, SOURCED, Link, Manifest, read_manifest
-from tasks.catalog import Entry, Page
+from tasks.catalog import Entry, Page, read_entry
 from tasks.errors import DiskFull, NotFound
 from tasks.normalising import normalised
 from tasks.reading import Reading
@@ -42,6 +42,7 @@ __all__ = [
     "compare",
     "seen_as",
     "still_thin",
+    "thinner_than_latest",
 ]
 
 SAME_PAYLOAD, SAME_TEXT = "same-payload", "same-text"
@@ -147,6 +148,20 @@ def _thinner(reading: Reading, latest: Manifest, settings: Settings) -> Verdict:
     """The reading's verdict, or `thin` where most of the words are gone: a wall or a broken page, not an edit."""
     words = reading.article.words if reading.article else 0
     return _collapsed(words, latest.words, latest.id, settings) or reading.verdict
+
+
+def thinner_than_latest(manifest: bytes, history: "History", settings: Settings) -> Verdict | None:
+    """The verdict that a good capture, packed while the store could not be asked, gets now; None: it stays good.
+
+    It is held against the latest good version as of its moment, like a capture that is just made.
+    """
+    found = read_manifest(manifest)
+    entry = read_entry(found.id, manifest)
+    moment = datetime.strptime(found.id[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    latest = history.latest(entry, moment) or history.latest(entry)
+    if not found.verdict.good or latest is None:
+        return None
+    return _collapsed(found.words, latest.manifest.words, latest.manifest.id, settings)
 
 
 def _collapsed(words: int, before: int, id_: str, settings: Settings) -> Verdict | None:

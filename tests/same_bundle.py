@@ -8,6 +8,7 @@ from tasks.capture.fetch import Recorder
 from tasks.catalog import open_catalog
 from tasks.clean import load_rules
 from tasks.demo import SITE
+from tasks.outbox import Outbox
 from tasks.pipeline import Tools, clean_stage, compare_stage, pack_stage
 from tasks.records import Capture, Exchange
 from tasks.settings import config_dirs, load_settings
@@ -41,6 +42,7 @@ with tempfile.TemporaryDirectory() as folder, Recorder(settings) as recorder:
         store,
         Path(folder),
         History(store, lambda: open_catalog(store, settings)),
+        Outbox(settings),
     )
     compared = compare_stage(capture, clean_stage(capture, tools), tools, False)
     print(pack_stage(capture, compared, tools).sha256)

@@ -36,6 +36,7 @@ COMPOSED = (
     "tasks.normalising",
     "tasks.standalone",
     "tasks.observing",
+    "tasks.outbox",
     "tasks.versioning",
     "tasks.lake",
     "tasks.recleaning",

@@ -7,7 +7,7 @@ from tasks.settings import Settings
 from tasks.store.base import Store
 from tasks.store.folder import FolderObjects
 
-__all__ = ["Store", "open_store"]
+__all__ = ["Store", "open_store", "place_of"]
 
 
 def open_store(location: str, settings: Settings) -> Store:
@@ -25,3 +25,13 @@ def open_store(location: str, settings: Settings) -> Store:
             code="location",
         )
     return Store(FolderObjects(Path(location).expanduser(), object_lock=settings.object_lock))
+
+
+def place_of(settings: Settings) -> str:
+    """Which store the settings mean, wherever they are read: a bucket with its server, or a folder's full path."""
+    if not settings.store.startswith("s3://"):
+        return str(Path(settings.store).expanduser().absolute())
+    from tasks.store.s3_client import server_name
+
+    server = server_name(settings)  # the names of AWS's buckets are its own in all regions
+    return f"{settings.store.rstrip('/')} at {'AWS' if server.startswith('AWS ') else server}"

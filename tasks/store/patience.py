@@ -9,7 +9,8 @@ from tasks.errors import StoreUnavailable, TearsheetError
 __all__ = ["Patience"]
 
 TRIES = 8  # requests answered with trouble, or broken, with no byte gained in between
-TRIES_NO_CONTACT = 3  # requests that reached nobody: an unreachable server should be said soon
+FEW_TRIES = 3  # requests that reached nobody, or got what makes no sense: a wrong endpoint should be said soon
+FEW = ("no-contact", "not-s3")
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 10.0
 SLOWEST = 256 << 10  # bytes of an object that buy a second more: 5 GB over a slow line take hours, not minutes
 
@@ -54,7 +55,7 @@ class Patience:
         self.trouble, self.tries = self.trouble + 1, self.tries + 1
         if not isinstance(error, StoreUnavailable):
             raise error
-        tries = TRIES_NO_CONTACT if error.code == "no-contact" else TRIES
+        tries = FEW_TRIES if error.code in FEW else TRIES
         wait_s = random.uniform(0, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**self.trouble))  # noqa: S311 jitter, no secret
         if self.trouble >= tries or wait_s >= self.left_s:
             raise self._given_up(error)

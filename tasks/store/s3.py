@@ -7,26 +7,26 @@ by content; where one does not check SHA-256 we do, and send Content-MD5.
 
 import base64
 import contextlib
-import hashlib
-import io
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tasks.errors import FixityError, NotFound, StoreRefused, StoreUnavailable, TearsheetError
+from tasks.errors import NotFound, StoreRefused, TearsheetError
 from tasks.records import Digest
 from tasks.settings import Settings
 from tasks.store.layout import BUNDLES
 from tasks.store.locks import no_locks
 from tasks.store.objects import Content, Listed, Stat, Upload, Version
 from tasks.store.patience import Patience
-from tasks.store.s3_client import failures, new_client, server_name
+from tasks.store.s3_client import failures, new_client, parser_error, server_name
 from tasks.store.s3_errors import status_of, translated
-from tasks.store.s3_get import Body, Getter
+from tasks.store.s3_get import Getter
+from tasks.store.s3_read import read_pieces, read_proven
+from tasks.store.s3_sent import check_local, md5, opened
 from tasks.store.s3_versions import Locks, delete_all, versions_of
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["S3Objects"]
 
 R = TypeVar("R")
-
-PIECE = 1 << 20  # bytes of a file read at once
-IN_MEMORY = 8 << 20  # files up to this many bytes are sent from memory: half the CPU of a file object
 
 _LOOKS = 2  # at a small object whose bytes were not what the server recorded: the way may have damaged them
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -68,15 +65,15 @@ class S3Objects:
         if not self.conditional and self.is_there(key):
             return False
         if not self.digests:
-            _check_local(content)
+            check_local(content)
         return self.put_once(key, content, conditional=self.conditional, digests=self.digests)
 
     def read(self, key: str) -> Iterator[bytes]:
         """See Objects. JSON, whose digest nobody else knows, comes in one piece that was proven."""
         if key.endswith(".json"):
-            yield self._proven(key)
+            yield read_proven(self, key)
         else:
-            yield from self._read(key, Patience(self.settings.store_total_s, sleep=self.sleep), list[Body]())
+            yield from read_pieces(self, key, [])
 
     def listing(self, prefix: str) -> Iterator[Listed]:
         """See Objects."""
@@ -117,7 +114,7 @@ class S3Objects:
     def replace(self, key: str, content: Content) -> None:
         """See Objects."""
         if not self.digests:
-            _check_local(content)
+            check_local(content)
         self.put_once(key, content, conditional=False, digests=self.digests)
 
     def uploads(self) -> Iterator[Upload]:
@@ -176,8 +173,15 @@ class S3Objects:
         if self._client is None:
             with self._lock:
                 if self._client is None:
-                    self._client = new_client(self.settings, timeout_s=self._timeout_s)
+                    self._client = new_client(self.settings, timeout_s=self.timeout_s)
         return self._client
+
+    @property
+    def getter(self) -> Getter:
+        """What GETs are made with."""
+        if self._getter is None:
+            self._getter = Getter(self.client, self.bucket)
+        return self._getter
 
     def _put(self, key: str, content: Content, *, conditional: bool, digests: bool) -> None:
         """One PUT; raises _StandsThere for 412, and for 409 when there is an object now."""
@@ -185,11 +189,11 @@ class S3Objects:
         if digests:
             extra["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(content.sha256.removeprefix("sha256:"))).decode()
         else:
-            extra["ContentMD5"] = _md5(content)
+            extra["ContentMD5"] = md5(content)
         extra |= self.locks.wanted(key)
         place: dict[str, Any] = {"Bucket": self.bucket, "Key": self.prefix + key, "ContentType": _type(key)}
         try:
-            with self._sent(content) as body:
+            with opened(content, self._turn.patience) as body:
                 self.client.put_object(Body=body, **place, **extra)
         except failures() as error:
             status = status_of(error)
@@ -205,103 +209,54 @@ class S3Objects:
             return False
         return True
 
-    def _sent(self, content: Content) -> IO[bytes]:
-        """What is to be uploaded, as a file that ends with an error when the time for it is over."""
-        if isinstance(content.source, Path) and content.size > IN_MEMORY:
-            return _TimedFile(content.source, self._turn.patience)
-        return _TimedBytes(content.read_bytes(), self._turn.patience)
-
-    def _proven(self, key: str) -> bytes:
-        """A small object, whole: held against the digest that the server recorded, else read twice."""
-        for _ in range(_LOOKS):
-            patience, bodies = Patience(self.settings.store_total_s, sleep=self.sleep), list[Body]()
-            data = b"".join(self._read(key, patience, bodies))
-            sound = bodies[0].vouches(data)
-            if sound or (sound is None and data == b"".join(self._read(key, patience, []))):
-                return data
-        raise FixityError(
-            "the bytes are not those that the server recorded, or differ each time",
-            where=self._translated(Exception(), key).where,
-            remedy="Run the same again; if it stays, put the object back from a copy",
-        )
-
-    def _read(self, key: str, patience: Patience, bodies: list[Body]) -> Iterator[bytes]:
-        """The pieces of an object; `bodies` gets each answer. boto3 does not try a broken body again: this goes on
-        where it broke, on the same object.
-        """
-        at, tag = 0, ""
-        while True:
-            try:
-                body = self._attempt(patience, partial(self._body, key, at, tag, patience))
-                bodies.append(body)
-                tag = tag or body.tag
-                if len(bodies) == 1 and body.size:
-                    patience.allow(body.size)
-                for piece in body.pieces():
-                    at += len(piece)
-                    handed = time.monotonic()
-                    yield piece
-                    patience.excuse(time.monotonic() - handed)
-                    if patience.left_s <= 0:
-                        raise self._too_slow(key)
-                    patience.gained()
-                return
-            except failures() as error:
-                patience.wait(self._translated(error, key))
-
-    def _body(self, key: str, at: int, tag: str, patience: Patience) -> Body:
-        """The body of `key` from byte `at` on, of the very object that `tag` names."""
-        headers = {"range": f"bytes={at}-"} if at else {"x-amz-checksum-mode": "ENABLED"}
-        if at and tag:
-            headers["if-match"] = tag
-        if self._getter is None:
-            self._getter = Getter(self.client, self.bucket)
-        return self._getter.get(self.prefix + key, headers, timeout_s=self._timeout_s())
-
     def _page(self, prefix: str, token: dict[str, Any]) -> Any:
         """One page of a listing; ResponseParserError for one that contradicts itself, as damaged XML does."""
-        from botocore.parsers import ResponseParserError
-
         page = self.client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix + prefix, **token)
         entries = page.get("Contents", ())
         named = all(entry.get("Key", "").startswith(self.prefix + prefix) and "Size" in entry for entry in entries)
         complete = page.get("KeyCount", len(entries)) == len(entries)
         if not named or not complete or bool(page.get("IsTruncated")) != ("NextContinuationToken" in page):
-            raise ResponseParserError("a listing that contradicts itself")
+            raise parser_error()("a listing that contradicts itself")
         return page
 
     # ---------------------------------------------------------------- trouble
     def request(self, key: str, request: Callable[[], R], *, size: int = 0) -> R:
         """The answer to `request`, which moves `size` bytes; its last error when patience is over."""
-        patience = Patience(self.settings.store_total_s, sleep=self.sleep)
+        patience = self.patience()
         patience.allow(size)
         while True:
             try:
-                return self._attempt(patience, request)
+                return self.attempt(patience, request)
             except failures() as error:
-                patience.wait(self._translated(error, key))
+                patience.wait(self.translated(error, key))
 
-    def _attempt(self, patience: Patience, request: Callable[[], R]) -> R:
-        """One try; the client asks _timeout_s how long it may be silent."""
+    def patience(self) -> Patience:
+        """That of a request which begins now."""
+        return Patience(self.settings.store_total_s, sleep=self.sleep)
+
+    def attempt(self, patience: Patience, request: Callable[[], R]) -> R:
+        """One try; the client asks timeout_s how long it may be silent. Damaged answers raise ResponseParserError."""
         before = getattr(self._turn, "patience", None)
         self._turn.patience = patience
         try:
             return request()
+        except (ValueError, KeyError, OverflowError) as error:  # of botocore, over a number or time that is none
+            raise parser_error()(f"{type(error).__name__} in an answer") from error
         finally:
             self._turn.patience = before
 
-    def _timeout_s(self) -> float:
+    def timeout_s(self) -> float:
         """How long the server may be silent in this try: store_timeout_s, or what is left of the whole time."""
         patience = getattr(self._turn, "patience", None)
         left_s = patience.left_s if patience else self.settings.store_timeout_s
         return max(0.01, min(self.settings.store_timeout_s, left_s))
 
-    def _too_slow(self, key: str) -> StoreUnavailable:
-        where = self._translated(Exception(), key).where
-        what = f"not read within store_total_s, {self.settings.store_total_s:g} s"
-        return StoreUnavailable(what, where=where, remedy="Raise it, or run the same again later")
+    def where(self, key: str) -> str:
+        """Server, bucket and key, for messages."""
+        return f"s3://{self.bucket}/{self.prefix}{key} at {self.server}"
 
-    def _translated(self, error: Exception, key: str) -> TearsheetError:
+    def translated(self, error: Exception, key: str) -> TearsheetError:
+        """The error of ours for one of failures()."""
         return translated(error, server=self.server, bucket=self.bucket, key=self.prefix + key)
 
     def _no_place(self, error: NotFound) -> StoreRefused:
@@ -312,35 +267,6 @@ class S3Objects:
 
 class _StandsThere(Exception):
     """An object stands under the key already."""
-
-
-class _TimedBytes(io.BytesIO):
-    """Bytes to upload, unless it takes too long."""
-
-    def __init__(self, data: bytes, patience: Patience) -> None:
-        super().__init__(data)
-        self.patience = patience
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        _check_time(self.patience)
-        return super().read(size)
-
-
-class _TimedFile(io.BufferedReader):
-    """A file to upload, unless it takes too long."""
-
-    def __init__(self, path: Path, patience: Patience) -> None:
-        super().__init__(io.FileIO(path), PIECE)
-        self.patience = patience
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        _check_time(self.patience)
-        return super().read(size)
-
-
-def _check_time(patience: Patience) -> None:
-    if patience.left_s <= 0:
-        raise TimeoutError  # within the client, which makes an error of its own of it
 
 
 # -------------------------------------------------------------------- small parts
@@ -370,30 +296,3 @@ def _recorded(checksum: str) -> Digest | None:
 
 def _type(key: str) -> str:
     return _TYPES.get(Path(key).suffix, "application/octet-stream")
-
-
-def _md5(content: Content) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
-    _feed(digest, content)
-    return base64.b64encode(digest.digest()).decode()
-
-
-def _check_local(content: Content) -> None:
-    """Raise FixityError unless the local bytes have their digest: this server would not notice."""
-    digest = hashlib.sha256()
-    _feed(digest, content)
-    if f"sha256:{digest.hexdigest()}" != content.sha256:
-        raise FixityError(
-            f"the bytes to store are sha256:{digest.hexdigest()}, {content.sha256} was meant",
-            where=str(content.source) if isinstance(content.source, Path) else "manifest",
-            remedy="Nothing was stored: pack the bundle again",
-        )
-
-
-def _feed(digest: Any, content: Content) -> None:
-    if isinstance(content.source, bytes):
-        digest.update(content.source)
-        return
-    with content.source.open("rb") as source:
-        while piece := source.read(PIECE):
-            digest.update(piece)

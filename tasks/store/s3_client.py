@@ -15,7 +15,7 @@ from tasks.store.s3_errors import translated
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["failures", "new_client", "server_name"]
+__all__ = ["failures", "new_client", "parser_error", "server_name"]
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _CONNECT_S = 5.0
@@ -65,9 +65,15 @@ def new_client(settings: Settings, *, timeout_s: Callable[[], float] | None = No
 def failures() -> tuple[type[Exception], ...]:
     """What a request can raise; translated() makes errors of ours of them."""
     from botocore.exceptions import BotoCoreError, ClientError
+
+    return BotoCoreError, ClientError, parser_error()
+
+
+def parser_error() -> type[Exception]:
+    """What an answer raises that makes no sense; one of failures()."""
     from botocore.parsers import ResponseParserError
 
-    return BotoCoreError, ClientError, ResponseParserError
+    return ResponseParserError
 
 
 def server_name(settings: Settings) -> str:

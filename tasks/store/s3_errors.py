@@ -109,6 +109,8 @@ def _refusal(code: str, status: int, where: str, bucket: str) -> TearsheetError:
     if status == 403:
         remedy = "Check the credentials, and that they may get, put and list objects there"
         return StoreRefused(f"not allowed ({said})", where=where, remedy=remedy, code="forbidden")
+    if status == 400 and code in ("", "400"):  # its body, which says why, was damaged on the way
+        return _senseless(said, where)
     if code in DAMAGED:
         return FixityError(f"the bytes were damaged on the way ({said})", where=where, remedy="Run the same again")
     if status == 404:
@@ -127,9 +129,13 @@ def _trouble(name: str, where: str) -> TearsheetError:
     if name == "FlexibleChecksumError":
         return FixityError("the bytes were damaged on the way", where=where, remedy="Run the same again")
     if name == "ResponseParserError":
-        remedy = "Run the same again; if it stays, check s3_endpoint: something else than an S3 server may answer there"
-        return StoreUnavailable("the answer makes no sense", where=where, remedy=remedy, code="not-s3")
+        return _senseless("the answer makes no sense", where)
     if name in NO_CONTACT:
         remedy = "Check s3_endpoint and the network; is the server running?"
         return StoreUnavailable("no contact with the server", where=where, remedy=remedy, code="no-contact")
     return StoreUnavailable(f"no whole answer ({name})", where=where, remedy="Run the same again later")
+
+
+def _senseless(what: str, where: str) -> StoreUnavailable:
+    remedy = "Run the same again; if it stays, check s3_endpoint: something else than an S3 server may answer there"
+    return StoreUnavailable(what, where=where, remedy=remedy, code="not-s3")

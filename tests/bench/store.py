@@ -3,10 +3,11 @@
 
     python -m tests.bench.store [-n 1000] [--threads 8] [--rounds 4] [--large-mb 1000] [--json]
 
-Push: the bundle (with SHA-256 and If-None-Match), read back and hashed, then the manifest, which commits it. Pull: the
-bare loop gets the bundle and hashes it; ours reads the manifest too, and leaves a file on disk. Both take turns, round
-by round, so that neither has the emptier server. The large bundle goes up and down in a process of its own whose peak
-memory is read. Exit 1 where a bar is missed.
+Push: the bundle (with SHA-256 and If-None-Match), read back and hashed, then the manifest, which commits it; once as
+`archive` does, once as `tearsheet push` does, which verifies each bundle (fixity) before. Pull: the bare loop gets the
+bundle and hashes it; ours reads the manifest too, and leaves a file on disk. All take turns, round by round, so that
+nobody has the emptier server. The large bundle goes up and down in a process of its own whose peak memory is read.
+Exit 1 where a bar is missed.
 """
 
 import argparse
@@ -20,20 +21,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tasks.records import Bundle, Digest
+from tasks.outbox import Outbox, deliver
+from tasks.records import Bundle, Capture, Digest
 from tasks.settings import load_settings
 from tasks.store import open_store
 from tasks.store.base import Store
 from tasks.store.layout import bundle_key, manifest_key
 from tasks.store.local import LocalS3
-from tests.store.kit import DAY, make_bundle
+from tests.bundle.samples import AGENT, HTML, exchange, pack
+from tests.store.kit import DAY
 
-BARS = {"push": 0.8, "pull": 0.7}  # ours per bare, at least
+BARS = {"push": 0.8, "push_command": 0.8, "pull": 0.7}  # ours per bare, at least
+BARE = {"push": "push", "push_command": "push", "pull": "pull"}  # what each is held against
 BAR_RSS_MB = 200
 SIZE = 300_000
 TEXT = "The tide came in, later than foretold. " * 150  # the clean text that makes up most of a manifest
@@ -58,38 +65,65 @@ def main() -> int:
 
 # ------------------------------------------------------------------ many small bundles
 def small(folder: Path, s3: LocalS3, args: argparse.Namespace) -> dict[str, Any]:
-    """Bundles a second of both sides, each way."""
-    bundles = [make_bundle(folder / "work", number, size=SIZE, text=TEXT) for number in range(args.n)]
-    spent = {(side, way): 0.0 for side in ("bare", "ours") for way in BARS}
-    with ThreadPoolExecutor(args.threads) as pool, open_store("s3://bench/ours", load_settings()) as store:
-        bare = Bare(s3, args.threads)
-        for side in (bare.push, lambda bundle: push(store, bundle)):
-            side(make_bundle(folder / "work", args.n, size=SIZE))  # connects, and makes store.json
+    """Bundles a second of each side, each way."""
+    bundles = [real_bundle(folder / "work", number) for number in range(args.n + 1)]
+    spent: Counter[tuple[str, str]] = Counter()
+    settings = load_settings(store="s3://bench/command")
+    with (
+        ThreadPoolExecutor(args.threads) as pool,
+        open_store("s3://bench/ours", settings) as store,
+        open_store(settings.store, settings) as other,
+    ):
+        bare, outbox = Bare(s3, args.threads), Outbox(settings)
+        bare.push(bundles[-1])  # connects
+        for opened in (store, other):
+            push(opened, bundles[-1])  # makes store.json
+
+        def command(part: list[Bundle]) -> None:
+            found = deliver(other, [bundle.path for bundle in part], outbox, workers=args.threads)
+            assert all(done.ref and done.ref.created for done in found)
+
         for at in range(args.rounds):
-            part = bundles[at :: args.rounds]
-            out = folder / f"out{at}"
-            sides: list[tuple[tuple[str, str], Callable[[Bundle], object]]] = [
-                (("bare", "push"), bare.push),
-                (("ours", "push"), lambda bundle: push(store, bundle)),
-                (("bare", "pull"), bare.pull),
-                (("ours", "pull"), lambda bundle, out=out: store.fetch_bundle(bundle.id, out)),
+            part, out = bundles[at : args.n : args.rounds], folder / f"out{at}"
+            ways: list[tuple[tuple[str, str], Callable[[], object]]] = [
+                (("bare", "push"), partial(each, pool, bare.push, part)),
+                (("ours", "push"), partial(each, pool, partial(push, store), part)),
+                (("ours", "push_command"), partial(command, part)),
+                (("bare", "pull"), partial(each, pool, bare.pull, part)),
+                (
+                    ("ours", "pull"),
+                    partial(each, pool, lambda bundle, out=out: store.fetch_bundle(bundle.id, out), part),
+                ),
             ]
-            for key, side in sides if at % 2 == 0 else [sides[1], sides[0], sides[3], sides[2]]:
-                spent[key] += timed(pool, side, part)
-    rates = {f"{side}_{way}_per_s": round(args.n / seconds, 1) for (side, way), seconds in spent.items()}
-    ratios = {f"{way}_ratio": round(spent["bare", way] / spent["ours", way], 2) for way in BARS}
-    return {"bundles": args.n, "threads": args.threads} | rates | ratios
+            for key, way in ways if at % 2 == 0 else [*reversed(ways[:3]), *reversed(ways[3:])]:
+                started = time.perf_counter()
+                way()
+                spent[key] += time.perf_counter() - started
+    rates = {f"{side}_{way}_per_s": round(args.n / seconds, 1) for (side, way), seconds in sorted(spent.items())}
+    ratios = {f"{way}_ratio": round(spent["bare", BARE[way]] / spent["ours", way], 2) for way in BARS}
+    size = sum(bundle.size for bundle in bundles) // len(bundles)
+    return {"bundles": args.n, "mean_bytes": size, "threads": args.threads} | rates | ratios
 
 
-def timed(pool: ThreadPoolExecutor, work: Callable[[Bundle], object], bundles: Iterable[Bundle]) -> float:
-    started = time.perf_counter()
+def real_bundle(folder: Path, number: int) -> Bundle:
+    """A packed capture of some 300 KB, most of it a comment that hardly compresses, with its manifest beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    noise = base64.b64encode(random.Random(number).randbytes(SIZE)).decode()
+    url = f"https://news.example/{number}"
+    html = HTML.replace("</article>", f"<p>{TEXT}</p></article>").replace("</body>", f"<!-- {noise} --></body>")
+    capture = Capture(url, (exchange(html.encode(), url=url, started_at=datetime.now(UTC)),), AGENT)
+    bundle = pack(folder, capture=capture)
+    bundle.path.with_suffix(".json").write_bytes(bundle.manifest)
+    return bundle
+
+
+def each(pool: ThreadPoolExecutor, work: Callable[[Bundle], object], bundles: list[Bundle]) -> None:
     for _ in pool.map(work, bundles):
         pass
-    return time.perf_counter() - started
 
 
 def push(store: Store, bundle: Bundle) -> None:
-    assert store.put_bundle(bundle, today=DAY).created
+    assert store.put_bundle(bundle).created
 
 
 class Bare:

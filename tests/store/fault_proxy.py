@@ -1,10 +1,12 @@
 """A proxy before an S3 server, on loopback, that does to chosen requests what networks and other servers do."""
 
 import re
+import select
 import socket
 import socketserver
 import struct
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +24,8 @@ class Request:
         return f"\r\n{header}:".encode() in self.head.lower()
 
 
+PATIENCE_S = 20.0
+TRICKLE_S = 0.05
 Plan = Callable[[Request], str | None]
 
 
@@ -37,13 +41,20 @@ ANSWERS = {  # fault → answer in place of the server's
     "unsupported-header": _answer("400 Bad Request", "InvalidRequest"),
     "forbidden": _answer("403 Forbidden", "AccessDenied"),
     "conflict": _answer("409 Conflict", "ConditionalRequestConflict"),
+    "skewed": _answer("403 Forbidden", "RequestTimeTooSkewed"),
     "not-s3": b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 11\r\n\r\n<h1>hi</h1>",
 }
 
 
 class FaultProxy(socketserver.ThreadingTCPServer):
-    """`plan` names a fault per request, or None: one of ANSWERS, reset (before the server sees it), lost (after it
-    has answered), cut (half the body), flip (one bit of the body).
+    """`plan` names a fault per request, or None: one of ANSWERS, or
+
+    reset     the connection breaks before the server sees the request; lost: after it has answered
+    hang      no answer, until the client gives up
+    cut       half the body, then the end; stall: then silence; trickle: byte by byte
+    flip      one bit of the body is another; flip@n: of its byte n
+    longer    the head promises a byte more than comes; shorter: one less than it is
+    no-sums   the head tells neither digest nor tag
     """
 
     daemon_threads = False
@@ -83,7 +94,7 @@ class _Handler(socketserver.BaseRequestHandler):
     server: FaultProxy
 
     def handle(self) -> None:
-        self.request.settimeout(10)
+        self.request.settimeout(PATIENCE_S)
         message = b""
         while b"\r\n\r\n" not in message:
             if not (piece := self.request.recv(65536)):
@@ -105,13 +116,29 @@ class _Handler(socketserver.BaseRequestHandler):
             return self.request.sendall(ANSWERS[fault])
         if fault == "reset":
             return self.reset()
+        if fault == "hang":
+            return self.silence()
         answer_head, _, answer = self.forward(head, body).partition(b"\r\n\r\n")
         if fault == "lost":
             return self.reset()
-        if fault == "flip":
-            answer = answer[: len(answer) // 2] + bytes([answer[len(answer) // 2] ^ 1]) + answer[len(answer) // 2 + 1 :]
-        cut = len(answer) // 2 if fault == "cut" else len(answer)
-        return self.request.sendall(answer_head + b"\r\n\r\n" + answer[:cut])  # closing ends it
+        answer_head, answer = changed(fault or "", answer_head, answer)
+        if fault == "trickle" and answer:
+            return self.trickle(answer_head, answer)
+        end = len(answer) // 2 if fault in ("cut", "stall") else len(answer)
+        self.request.sendall(answer_head + b"\r\n\r\n" + answer[:end])  # closing ends it
+        if fault == "stall" and answer:
+            self.silence()
+        return None
+
+    def silence(self) -> None:
+        """Returns when the client has gone."""
+        select.select([self.request], [], [], PATIENCE_S)
+
+    def trickle(self, head: bytes, answer: bytes) -> None:
+        self.request.sendall(head + b"\r\n\r\n")
+        for at in range(len(answer)):
+            self.request.sendall(answer[at : at + 1])
+            time.sleep(TRICKLE_S)
 
     def forward(self, head: bytes, body: bytes) -> bytes:
         head = re.sub(rb"(?i)\r\nexpect:[^\r]*", b"", head)  # answered by us already
@@ -125,3 +152,17 @@ class _Handler(socketserver.BaseRequestHandler):
     def reset(self) -> None:
         self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.request.close()
+
+
+def changed(fault: str, head: bytes, body: bytes) -> tuple[bytes, bytes]:
+    """An answer as it arrives with one of the faults that change its bytes."""
+    if fault.startswith("flip") and body:
+        at = int(fault.partition("@")[2] or len(body) // 2) % len(body)
+        body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+    if fault in ("longer", "shorter") and body:
+        head = re.sub(
+            rb"(?i)(\r\ncontent-length: *)\d+", rb"\g<1>%d" % (len(body) + (1 if fault == "longer" else -1)), head
+        )
+    if fault.endswith("no-sums"):
+        head = re.sub(rb"(?i)\r\n(x-amz-checksum-[a-z0-9]+|etag):[^\r]*", b"", head)
+    return head, body

@@ -20,6 +20,8 @@ from tasks.store.layout import bundle_key, manifest_key
 from tasks.store.local import LocalS3
 from tasks.store.objects import Content, keys
 from tasks.store.s3 import S3Objects
+from tasks.store.s3_client import new_client
+from tasks.store.s3_get import Getter
 from tests.store.fault_proxy import FaultProxy, Plan, Request
 from tests.store.kit import Crash, make_bundle
 
@@ -316,7 +318,7 @@ def test_the_prefix_may_be_empty(local_s3: LocalS3, s3_location: str, opened: Op
 def test_only_a_file_too_large_for_memory_asks_before_it_is_sent(
     through: Through, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.store.s3.IN_MEMORY", 1_000_000)
+    monkeypatch.setattr("tasks.store.s3_sent.IN_MEMORY", 1_000_000)
     store, proxy = through(lambda request: None)
     small, large = make_bundle(tmp_path, 1), make_bundle(tmp_path, 2, size=2_000_000)
 
@@ -337,3 +339,28 @@ def test_long_lists_come_in_pages(s3_location: str, opened: Opened, tmp_path: Pa
     client.meta.events.register("before-parameter-build.s3.ListObjectsV2", lambda params, **_: params.update(MaxKeys=2))
 
     assert len(list(store.list_ids())) == 5
+
+
+# -------------------------------------------------------------------- GET past the client
+@pytest.mark.parametrize("direct", [True, False], ids=["direct", "through-the-client"])
+def test_objects_are_read_past_the_client_and_else_through_it(
+    s3_location: str, opened: Opened, tmp_path: Path, direct: bool
+) -> None:
+    store, bundle = opened(s3_location), make_bundle(tmp_path, size=3_000_000)
+    store.put_bundle(bundle)
+    assert isinstance(store.objects, S3Objects)
+    through: list[str] = []
+    store.objects.client.meta.events.register("before-call.s3.GetObject", lambda **_: through.append("client"))
+    if not direct:
+        store.objects.getter.session = None
+
+    assert store.fetch_bundle(bundle.id, tmp_path / "out").read_bytes() == bundle.path.read_bytes()
+    assert bool(through) is not direct
+
+
+def test_the_address_of_objects_is_the_one_that_the_client_uses(s3_location: str) -> None:
+    def base(**changes: str) -> str:
+        return Getter(new_client(replace(load_settings(), **changes)), "bucket").base  # type: ignore[arg-type]
+
+    assert base(s3_endpoint="http://127.0.0.1:9") == "http://127.0.0.1:9/bucket/"
+    assert base(s3_endpoint="http://h.example:9", s3_addressing="virtual") == "http://bucket.h.example:9/"
