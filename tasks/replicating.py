@@ -21,13 +21,14 @@ from tasks.records import Bundle, Digest
 from tasks.store import Store
 from tasks.store.disk import write_new
 from tasks.store.events import Event, read_event
-from tasks.store.layout import SOURCES, bundle_key
+from tasks.store.layout import EVENTS, SOURCES, bundle_key
 from tasks.store.objects import Content
 from tasks.workers import ahead
 
 __all__ = ["TROUBLES", "CopyReport", "Trouble", "replicate"]
 
 AT_ONCE = 8  # objects copied at once
+TOLD_AT_ONCE = 5_000  # events announced by one event: minutes, where a catalog looks for them two days long
 
 TROUBLES = {  # code: meaning, whether someone has to act
     "conflict": ("the copy holds other bytes under that key: nothing was changed there", True),
@@ -154,11 +155,19 @@ class _Copy:
         lacking = [item for item in self._lacking("event") if self._may_be_told(item)]  # keys: some 100 bytes each
         # Who reads the inventory is this thread; those that copy look here.
         self._attached = {item.name for item in lacking if self.here.get("attachment", item.name)}
-        days = sorted({item.key.removeprefix("v1/events/")[:10].replace("/", "") for item in lacking})
-        if (lacking or self.report.bundles) and not self.stop.is_set():
-            detail = {"from": self.source.id, "bundles": self.report.bundles, "days": days}
+        if self.report.bundles and not lacking:
+            self._announce([], bundles=self.report.bundles)
+        for at in range(0, len(lacking), TOLD_AT_ONCE):
+            batch = lacking[at : at + TOLD_AT_ONCE]
+            self._announce(batch, bundles=0 if at else self.report.bundles)
+            self.report.events += self._each(iter(batch), self._copy_event)
+
+    def _announce(self, lacking: list[Item], *, bundles: int) -> None:
+        """Say in the copy under which days events are about to come: who follows it by days looks there again."""
+        if not self.stop.is_set():
+            days = sorted({item.key.removeprefix(EVENTS)[:10].replace("/", "") for item in lacking})
+            detail = {"from": self.source.id, "bundles": bundles, "days": days}
             self.target.put_event(Event("replica", self.clock(), detail=detail))
-        self.report.events += self._each(iter(lacking), self._copy_event)
 
     # ---------------------------------------------------------------- what is lacking
     def _lacking(self, kind: str) -> Iterator[Item]:

@@ -24,8 +24,8 @@ from tasks.errors import FormatError, NotFound
 from tasks.records import VerdictKind
 from tasks.store import Store
 from tasks.store.base import read_ahead
-from tasks.store.events import EVENT_KEY, Event
-from tasks.store.layout import EVENTS, day_prefix
+from tasks.store.events import Event, is_of, manifest_put_back
+from tasks.store.layout import EVENTS
 from tasks.store.objects import keys
 
 __all__ = ["Heard", "rebuild", "refresh"]
@@ -35,7 +35,7 @@ PENDING_DAYS = 7  # a writer that goes on later announces its bundle anew
 RESUME_S = 86400  # an older rebuild that was broken off is begun again
 _BATCH = 500  # bundles or events of one commit
 _TOLD_EVERY = 5000
-_KINDS = ("late", "observation")
+_KINDS = ("late", "observation", "repair", "replica")  # the last is of interest where it cannot be read
 R = TypeVar("R")
 
 
@@ -56,7 +56,7 @@ def refresh(cache: Cache, store: Store, heard: Heard, *, today: date | None = No
         return rebuild(cache, store, heard, today=today)
     days = list(_days(min(date.fromisoformat(last), today) - MARGIN, today + timedelta(days=1)))
     _read_tombstones(cache, store, heard, today=today)
-    _read_events(cache, store, _event_keys(store, days), heard, today=today)
+    _read_events(cache, store, store.event_keys(_named(days), _KINDS), heard, today=today)
     _let_go(cache, today, days[0])
     new = [id_ for id_ in _listed(store, days) if not _is_known(cache, id_)]
     again = [row[0] for row in cache.db.execute("SELECT bundle FROM pending UNION SELECT name FROM broken")]
@@ -187,22 +187,11 @@ def _take(cache: Cache, id_: str, data: bytes | Exception, epoch: int) -> Format
 
 
 # ------------------------------------------------------------------ events
-def _event_keys(store: Store, days: list[date]) -> Iterator[str]:
-    """Keys of the events of these days that a catalog wants."""
-    found = _at_once(_named(days), lambda day: list(keys(store.objects, day_prefix(EVENTS, day))))
-    return (key for _, some in found for key in _given(some) if _is_wanted(key))
-
-
 def _all_event_keys(store: Store, today: date) -> Iterator[str]:
     """Keys of all events that a rebuild wants: announcements only of late, for it reads every manifest anyway."""
     oldest = f"{EVENTS}{today - timedelta(days=PENDING_DAYS):%Y/%m/%d}"
     found = keys(store.objects, EVENTS)
-    return (key for key in found if _is_wanted(key) and ("-late-" not in key or key >= oldest))
-
-
-def _is_wanted(key: str) -> bool:
-    match = EVENT_KEY.fullmatch(key)
-    return match is not None and match[5] in _KINDS
+    return (key for key in found if is_of(key, ("observation",)) or (key >= oldest and is_of(key, ("late",))))
 
 
 def _read_events(cache: Cache, store: Store, names: Iterable[str], heard: Heard, *, today: date) -> None:
@@ -232,13 +221,12 @@ def _put_event(cache: Cache, key: str, event: Event, today: date) -> None:
     """Note one event."""
     db, at = cache.db, f"{event.at:%Y-%m-%dT%H:%M:%SZ}"
     told = {name: str(event.detail.get(name) or "") for name in ("url", "verdict")}
-    if not event.bundle:  # nothing that the catalog could say of any bundle
-        return
-    if event.kind == "late":
+    if event.kind in ("late", "repair"):
         db.execute("INSERT OR IGNORE INTO late VALUES (?)", (key,))
-        if not _is_known(cache, event.bundle):
-            db.execute("INSERT OR IGNORE INTO pending VALUES (?, ?)", (event.bundle, today.isoformat()))
-    else:
+        id_ = event.bundle if event.kind == "late" else manifest_put_back(event)
+        if id_ and not _is_known(cache, id_):
+            db.execute("INSERT OR IGNORE INTO pending VALUES (?, ?)", (id_, today.isoformat()))
+    elif event.kind == "observation" and event.bundle:
         values = (key, event.bundle, at, told["url"], told["verdict"])
         db.execute("INSERT OR IGNORE INTO observation VALUES (?, ?, ?, ?, ?)", values)
 

@@ -7,17 +7,18 @@ from datetime import UTC, date, datetime, timedelta
 
 from tasks.errors import FormatError
 from tasks.lake.snapshot import Snapshot
-from tasks.records import BUNDLE_ID
 from tasks.store import Store
 from tasks.store.base import read_ahead
-from tasks.store.events import EVENT_KEY, Event
-from tasks.store.layout import EVENTS, day_prefix
+from tasks.store.events import Event, is_of, manifest_put_back
+from tasks.store.layout import EVENTS
 from tasks.store.objects import keys
 
 __all__ = ["WAIT", "Events", "days_since", "ids_since", "read_events"]
 
 OVERLAP = timedelta(days=2)  # looked through again: clocks differ, and a commit may straddle midnight
 WAIT = timedelta(days=30)  # for the manifest that a `late` event announces
+_KINDS = ("late", "repair", "tombstone", "lift", "replica")  # the last is of interest where it cannot be read
+_ALL = ("tombstone",)
 Broken = Callable[[FormatError], None]
 
 
@@ -26,6 +27,7 @@ class Events:
     """Events that change rows."""
 
     late: dict[str, str] = field(default_factory=dict)  # id → day of the event; those with a manifest put back, too
+    lifted: set[str] = field(default_factory=set)  # ids whose tombstone was lifted and does not stand again
     tombstones: dict[str, object] = field(default_factory=dict)  # id → the digest that the event names
 
 
@@ -38,25 +40,35 @@ def days_since(snapshot: Snapshot, today: date) -> list[str]:
 
 
 def read_events(store: Store, snapshot: Snapshot, today: date, *, broken: Broken) -> Events:
-    """The late or repaired bundles and the tombstones of the days since; of all days tombstones alone: a full listing
-    misses no bundle."""
+    """The late or repaired bundles, the tombstones and liftings of the days since; of all days tombstones alone: a full
+    listing misses no bundle."""
     found = Events()
     days = days_since(snapshot, today)
-    prefixes = [day_prefix(EVENTS, day) for day in days] or [EVENTS]
-    kinds = ("late", "repair", "tombstone") if days else ("tombstone",)
-    for key, event in read_ahead(_event_keys(store, prefixes, kinds), _reading(store)):
+    names = store.event_keys(days, _KINDS) if days else (key for key in keys(store.objects, EVENTS) if is_of(key, _ALL))
+    for key, event in read_ahead(names, _reading(store)):
         if isinstance(event, FormatError):
             broken(event)
         elif event.kind == "tombstone":
             found.tombstones.setdefault(event.bundle, event.detail.get("sha256"))
-        elif id_ := event.bundle if event.kind == "late" else _repaired(event):
+        elif event.kind == "lift":
+            found.lifted.add(event.bundle)
+        elif id_ := event.bundle if event.kind == "late" else manifest_put_back(event):
             found.late[id_] = "".join(key.removeprefix(EVENTS).split("/")[:3])
-    for id_ in found.tombstones.keys() - store.tombstones.ids():  # the events tell of those that were lifted, too
-        if not store.tombstones.stands(id_):
-            del found.tombstones[id_]
+    _settle(found, store)
     for id_, day in snapshot.pending:
         found.late.setdefault(id_, day)
     return found
+
+
+def _settle(found: Events, store: Store) -> None:
+    """Keep the tombstones that stand now, and the liftings of those that do not: events tell of both."""
+    standing = store.tombstones.ids()
+    for id_ in [*found.tombstones, *found.lifted]:
+        stands = id_ in standing or store.tombstones.stands(id_)
+        if stands:
+            found.lifted.discard(id_)
+        else:
+            found.tombstones.pop(id_, None)
 
 
 def ids_since(
@@ -78,21 +90,6 @@ def ids_since(
             there = set(store.list_ids(day)) if day in listed else set[str]()
             if new := sorted((there | extra[day]) - had.keys()):
                 yield day, new
-
-
-def _repaired(event: Event) -> str:
-    """The id of the bundle whose manifest was put back; empty for a repair of anything else."""
-    stem, _, kind = str(event.detail.get("key", "")).rpartition(".")
-    id_ = stem.rpartition("/")[2]
-    return id_ if kind == "json" and BUNDLE_ID.fullmatch(id_) else ""
-
-
-def _event_keys(store: Store, prefixes: list[str], kinds: tuple[str, ...]) -> Iterator[str]:
-    for prefix in prefixes:
-        for key in keys(store.objects, prefix):
-            match = EVENT_KEY.fullmatch(key)
-            if match and match[5] in kinds:
-                yield key
 
 
 def _reading(store: Store) -> Callable[[str], Event | FormatError]:

@@ -122,8 +122,9 @@ def _advanced(shop: Workshop, base: Snapshot, now: datetime, progress: Callable[
         return _advanced(shop, replace(EMPTY, number=base.number), now, progress)
     builder = Builder(shop, base.segments)
     _bury(builder, base, events.tombstones, made)
+    _raise(builder, base, events.lifted)
     days = days_since(base, today)
-    known = partial(_known, shop, base)
+    known = partial(_known, shop, replace(base, segments=tuple(builder.segments)))
     groups = ids_since(shop.store, days, events.late, known) if days else shop.store.ids_by_day()
     ids = (id_ for _, found in groups for id_ in found if id_ not in events.tombstones)
     pending = []
@@ -142,9 +143,7 @@ def _advanced(shop: Workshop, base: Snapshot, now: datetime, progress: Callable[
 
 def _bury(builder: Builder, base: Snapshot, tombstones: Mapping[str, object], made: Published) -> None:
     """Take the rows of bundles that were taken down out of all segments, and put one that says so in their place."""
-    by_month: defaultdict[str, list[str]] = defaultdict(list)
-    for id_ in sorted(tombstones):
-        by_month[id_[:6]].append(id_)
+    by_month = _by_month(tombstones)
     for month, ids in by_month.items():
         known = _known(builder.workshop, base, month, {id_[:8] for id_ in ids})
         builder.drop([id_ for id_ in ids if known.get(id_) is False])
@@ -152,6 +151,20 @@ def _bury(builder: Builder, base: Snapshot, tombstones: Mapping[str, object], ma
             if not known.get(id_):
                 _add(builder, id_, tombstones[id_], made)
     made.taken_down = frozenset(by_month)
+
+
+def _raise(builder: Builder, base: Snapshot, lifted: Iterable[str]) -> None:
+    """Take out the rows of tombstones that were lifted; a row of the bundle follows where it was stored again."""
+    for month, ids in _by_month(lifted).items():
+        known = _known(builder.workshop, base, month, {id_[:8] for id_ in ids})
+        builder.drop([id_ for id_ in ids if known.get(id_)])
+
+
+def _by_month(ids: Iterable[str]) -> Mapping[str, list[str]]:
+    months: defaultdict[str, list[str]] = defaultdict(list)
+    for id_ in sorted(ids):
+        months[id_[:6]].append(id_)
+    return months
 
 
 def _add(builder: Builder, bundle_id: str, found: object, made: Published) -> None:

@@ -1,10 +1,11 @@
 """The store: how a bundle is committed and read back, and events beside it. Keys: layout.py; backends: objects.py."""
 
 import json
+import re
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, date, datetime, time
@@ -17,7 +18,7 @@ from tasks.errors import FixityError, FormatError, NotFound, PermanentError, Sto
 from tasks.records import BUNDLE_ID, Bundle, BundleRef, Digest
 from tasks.store.claims import keep_for_writer, release
 from tasks.store.disk import write_new
-from tasks.store.events import EVENT_KEY, Event, read_event
+from tasks.store.events import EVENT_KEY, Event, is_of, read_event
 from tasks.store.layout import BUNDLES, EVENTS, STORE_KEY, bundle_key, day_prefix, manifest_key, source_key
 from tasks.store.objects import Content, Objects, digest_stored, keys
 from tasks.store.tombstones import Tombstones
@@ -25,6 +26,7 @@ from tasks.store.tombstones import Tombstones
 __all__ = ["STORE_FORMAT", "Store", "read_ahead"]
 
 STORE_FORMAT = "tearsheet-store/1"
+_TOLD_LATER = ("observation", "tombstone")  # of another store's events those that say something of its copy, too
 _READERS = 8  # manifests or events read at once
 _LOOKS = 2  # at bytes that are not those meant: the way may have damaged them, once
 R = TypeVar("R")
@@ -163,6 +165,32 @@ class Store:
         self._ready_to_read()
         found = sorted(filter(EVENT_KEY.fullmatch, keys(self.objects, day_prefix(EVENTS, day))))
         return (event for _, event in read_ahead(iter(found), self.read_event))
+
+    def event_keys(self, days: Iterable[str], kinds: Collection[str]) -> Iterator[str]:
+        """Keys of the events of these kinds under these days (yyyymmdd), oldest day first.
+
+        Days to which a copy from another store added events, as an event `replica` under one of these days tells,
+        follow with what that store observed or took down. Whoever asks for `replica`, too, is given those; one that
+        cannot be read names no days.
+        """
+        listed, added = set(days), set[str]()
+        for key in self._event_keys(listed, {*kinds, "replica"}):
+            if is_of(key, ("replica",)):
+                added |= self._days_added(key)
+            if is_of(key, kinds):
+                yield key
+        yield from self._event_keys(added - listed, {*kinds} & {*_TOLD_LATER})
+
+    def _event_keys(self, days: Collection[str], kinds: Collection[str]) -> Iterator[str]:
+        def of_day(day: str) -> list[str]:
+            return [key for key in keys(self.objects, day_prefix(EVENTS, day)) if is_of(key, kinds)]
+
+        return (key for _, found in read_ahead(iter(sorted(days)), of_day) for key in found)
+
+    def _days_added(self, key: str) -> set[str]:
+        with suppress(FormatError, NotFound):
+            return {day for day in self.read_event(key).detail.get("days", ()) if re.fullmatch("[0-9]{8}", str(day))}
+        return set()
 
     def read_event(self, key: str) -> Event:
         """The event under a key; NotFound, or FormatError when it is damaged."""

@@ -8,19 +8,16 @@
 | lift | the tombstone of `bundle` was lifted: a copy may be stored again |
 | fixity | what an audit read and found |
 | repair | an object was put back from another store |
-| replica | bundles and events were copied here |
-| gc | orphans were marked or deleted |
 | replica | bundles and events were copied here from another store |
-| gc | orphans were marked, or deleted |
+| gc | orphans were marked or deleted |
 | hold | a legal hold on `bundle` was set or lifted |
-| lift | the tombstone of `bundle` was lifted: a copy may be stored again |
 | timestamp | a time-stamping authority has seen `bundle` |
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -29,7 +26,7 @@ from tasks.errors import FormatError
 from tasks.records import BUNDLE_ID
 from tasks.store.layout import EVENTS
 
-__all__ = ["EVENT_FORMAT", "EVENT_KEY", "Event", "parse_event", "read_event"]
+__all__ = ["EVENT_FORMAT", "EVENT_KEY", "Event", "is_of", "manifest_put_back", "parse_event", "read_event"]
 
 EVENT_FORMAT = "tearsheet-event/1"
 EVENT_KEY = re.compile(EVENTS + r"([0-9]{4})/([0-9]{2})/([0-9]{2})/(\1\2\3[0-9]{6})-([a-z]+)-([0-9a-f]{16})\.json")
@@ -92,6 +89,19 @@ def parse_event(key: str, data: bytes) -> Event:
     ):
         raise _broken(key, f"not of the format {EVENT_FORMAT}")
     return Event(kind, at, bundle, {name: value for name, value in entry.items() if name not in _OWN})
+
+
+def is_of(key: str, kinds: Collection[str]) -> bool:
+    """Whether an event of one of these kinds stands under a key."""
+    named = EVENT_KEY.fullmatch(key)
+    return named is not None and named[5] in kinds
+
+
+def manifest_put_back(event: Event) -> str:
+    """The id of the bundle whose manifest an event `repair` put back; empty for any other."""
+    stem, _, kind = str(event.detail.get("key", "")).rpartition(".")
+    id_ = stem.rpartition("/")[2]
+    return id_ if event.kind == "repair" and kind == "json" and BUNDLE_ID.fullmatch(id_) else ""
 
 
 def _broken(key: str, what: str) -> FormatError:

@@ -108,6 +108,37 @@ def test_observations_are_counted_and_the_last_is_kept(desk: Desk) -> None:
         assert catalog.get(id_) == entry
 
 
+def test_observations_of_days_long_ago_that_were_copied_here_are_found(desk: Desk) -> None:
+    """Events added under an old day: `replica` tells the days, as of which they may still be on their way."""
+    id_ = put(desk.store, stamp(days_ago(40)))
+    assert desk.ids() == [id_]
+    old = Event("observation", NOW - timedelta(days=30), id_, {"url": "https://a.example/", "why": "same-text"})
+    desk.store.put_event(Event("replica", NOW, detail={"from": "x", "bundles": 0, "days": [f"{days_ago(30):%Y%m%d}"]}))
+    assert desk.ids() == [id_]
+    desk.store.put_event(old)
+    with desk.catalog() as catalog:
+        assert catalog.get(id_).observed == 1  # type: ignore[union-attr]
+
+
+def test_a_list_of_copied_days_that_cannot_be_read_is_told(desk: Desk) -> None:
+    put(desk.store, stamp(days_ago(40)))
+    desk.ids()
+    event = Event("replica", NOW, detail={"from": "x", "bundles": 0, "days": []})
+    desk.store.objects.create(event.key, Content.of_bytes(event.data.replace(b"x", b"y")))
+    desk.ids()
+    assert desk.broken == [event.key]
+
+
+def test_a_manifest_that_was_put_back_is_found(desk: Desk) -> None:
+    id_ = put(desk.store, stamp(days_ago(40)))
+    data = desk.store.read_manifest(id_)
+    desk.store.objects.delete(manifest_key(id_))
+    assert desk.ids() == []
+    desk.store.objects.create(manifest_key(id_), Content.of_bytes(data))
+    desk.store.put_event(Event("repair", NOW, detail={"key": manifest_key(id_)}))
+    assert desk.ids() == [id_]
+
+
 def test_what_was_just_stored_can_be_put_in_at_once(desk: Desk) -> None:
     put(desk.store, stamp(days_ago(40)))
     with desk.catalog() as catalog:

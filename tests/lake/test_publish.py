@@ -14,6 +14,7 @@ from tasks.lake.fetch import fetch_segments
 from tasks.lake.prune import prune
 from tasks.lake.publish import Published, publish
 from tasks.lake.snapshot import DATA, newest, numbers, snapshot_key
+from tasks.replicating import replicate
 from tasks.store import Store
 from tasks.store.events import Event
 from tasks.store.layout import EVENTS, INDEX, manifest_key
@@ -182,19 +183,40 @@ def test_of_what_was_taken_down_a_row_without_words_is_left(
     assert all(b"Private matter" not in segment_text(store, key, tmp_path) for key in keys(store.objects, DATA))
 
 
-def test_what_was_taken_down_and_lifted_is_a_row_again_in_a_lake_made_anew(
-    location: str, opened: Opened, tmp_path: Path
+@pytest.mark.parametrize("rebuild", [False, True])
+@pytest.mark.parametrize("stamp", ["20261124080000", "20260301080000"], ids=["today", "long ago"])
+def test_what_was_taken_down_and_lifted_is_a_row_again_once_it_is_stored(
+    location: str, opened: Opened, tmp_path: Path, rebuild: bool, stamp: str
 ) -> None:
     store = opened(location)
-    id_ = put(store, tmp_path)
+    id_ = put(store, tmp_path, stamp)
     take_down(store, id_)
     run(store)
     store.put_event(Event("lift", NOW, id_, {"reason": "a mistake", "by": "desk"}))
-    assert put(store, tmp_path) == id_
 
-    run(store, rebuild=True)
+    run(store, rebuild=rebuild)
+    assert lake_rows(store, tmp_path) == []
+    assert put(store, tmp_path, stamp) == id_
+    run(store, rebuild=rebuild)
 
     assert [(row["bundle_id"], row["tombstoned"]) for row in lake_rows(store, tmp_path)] == [(id_, False)]
+    assert not run(store).changed
+
+
+def test_a_lake_shows_what_was_copied_into_its_store(location: str, opened: Opened, tmp_path: Path) -> None:
+    """A tombstone of a day long ago, which no publisher of the copy would look at."""
+    source, copy = opened(str(tmp_path / "original")), opened(location)
+    old, kept = put(source, tmp_path, "20260301080000"), put(source, tmp_path, "20260302080000")
+    take_down(source, old, datetime(2026, 4, 1, tzinfo=UTC))
+    put(copy, tmp_path, "20261123080000")
+    run(copy)
+
+    replicate(source, copy, clock=lambda: NOW)
+    run(copy)
+
+    rows = [(row["bundle_id"], row["tombstoned"]) for row in lake_rows(copy, tmp_path)]
+    assert [(old, True), (kept, False)] == rows[:2]
+    assert not run(copy).changed
 
 
 def segment_text(store: Store, key: str, folder: Path) -> bytes:
