@@ -49,9 +49,6 @@ watch_app = typer.Typer(
 )
 app.add_typer(watch_app, name="watch")
 app.add_typer(rules_app, name="rules")
-for area in (cli_catalog, cli_diff, cli_audit, cli_retention, cli_exchange, cli_key, cli_push):
-    area.add_commands(app)
-cli_lake.add_commands(cli_catalog.catalog_app)
 
 
 def _version(wanted: bool) -> None:
@@ -455,6 +452,12 @@ def demo(
         print(f"  {concept:14} {chars:6,}")
     print(f"\nverified copy: {shown.pulled.folder}")
     print("\n".join(f"  {path.relative_to(shown.pulled.folder)}" for path in shown.pulled.files))
+
+
+# After the commands of this file, which `--help` lists first.
+for area in (cli_catalog, cli_diff, cli_audit, cli_retention, cli_exchange, cli_key, cli_push):
+    area.add_commands(app)
+cli_lake.add_commands(cli_catalog.catalog_app)
 
 
 def main() -> NoReturn:

@@ -55,6 +55,6 @@ def push(
         talk.say(
             f"{stored:,} of {len(paths):,} stored in {outbox.place}" if paths else f"none waits for {outbox.place}"
         )
-        for place, count in outbox.elsewhere().items():
-            talk.say(f"{count:,} wait{'s' if count == 1 else ''} for {place}")
+        for count, place, folder in outbox.elsewhere():
+            talk.say(f"{count:,} wait{'s' if count == 1 else ''} for {place}, in {folder}")
     raise typer.Exit(0 if stored == len(paths) else 1)

@@ -154,14 +154,12 @@ class Outbox:
                 if now() - left.stat().st_mtime > _STALE_S:
                     shutil.rmtree(left, ignore_errors=True)
 
-    def elsewhere(self) -> dict[str, int]:
-        """How many bundles wait for other stores, by store."""
-        found = {}
+    def elsewhere(self) -> Iterator[tuple[int, str, Path]]:
+        """How many bundles wait for another store, which, and in which folder; for each such store."""
         for folder in sorted(self.folder.parent.glob("*/")):
             count = sum(1 for path in folder.glob("*/*.wacz") if BUNDLE_ID.fullmatch(path.parent.name))
             if count and folder != self.folder:
-                found[_place_in(folder)] = count
-        return found
+                yield count, _place_in(folder), folder
 
     def _make(self) -> None:
         """The folder, for the user's eyes only, with the name of its store in it."""

@@ -287,19 +287,15 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
         with contextlib.closing(capture):
             reading = run(clean_stage, capture, tools)
             with tools.history.turn(seen_as(capture, reading).pages):
-                try:
-                    compared = run(compare_stage, capture, reading, tools, force)
-                    if version := compared.confirms:
-                        key = run(observe_stage, capture, compared, version, tools)
-                        return _outcome(url, capture, compared, (), started, ref=version.ref, observation=key)
-                    unsure = None
-                except TearsheetError as error:  # the capture is kept, and held against the latest version later
-                    compared, unsure = Compared(reading, forced=force), error
+                compared, observed, unsure = _held(capture, reading, tools, run, force)
+                if observed and compared.confirms:
+                    seen = compared.confirms.ref
+                    return _outcome(url, capture, compared, (), started, ref=seen, observation=observed)
                 bundle = run(pack_stage, capture, compared, tools)
                 problems = run(verify_stage, bundle)
                 if not is_sound(problems):
                     return _outcome(url, capture, compared, problems, started, error=_unsound(bundle))
-                ref, kept = _stored(bundle, tools, run, unsure)
+                ref, kept = _stored(bundle, compared, tools, run, unsure)
                 if kept:
                     return _outcome(url, capture, compared, problems, started, error=kept.error, waiting=kept.path)
             if tools.settings.timestamp_url:
@@ -310,12 +306,27 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
         return Outcome(shown, error=error, elapsed_s=time.monotonic() - started)
 
 
+def _held(
+    capture: Capture, reading: Reading, tools: Tools, run: Run, force: bool
+) -> tuple[Compared, str, TearsheetError | None]:
+    """The reading held against the latest version, with the key of the event where that one is confirmed.
+
+    Where the store cannot tell, the error: the capture is kept nevertheless, and compared when it is delivered.
+    """
+    try:
+        compared = run(compare_stage, capture, reading, tools, force)
+        key = run(observe_stage, capture, compared, compared.confirms, tools) if compared.confirms else ""
+        return compared, key, None
+    except TearsheetError as error:
+        return Compared(reading, forced=force), "", error
+
+
 def _stored(
-    bundle: Bundle, tools: Tools, run: Run, unsure: TearsheetError | None
+    bundle: Bundle, compared: Compared, tools: Tools, run: Run, unsure: TearsheetError | None
 ) -> tuple[BundleRef | None, Kept | None]:
     """Where the bundle is in the store; or, whatever keeps it from there, where it waits."""
     if unsure:
-        return None, tools.outbox.keep(bundle, unsure, unsure=True)
+        return None, tools.outbox.keep(bundle, unsure, unsure=not compared.forced)
     try:
         return run(store_stage, bundle, tools), None
     except TearsheetError as error:
