@@ -27,6 +27,7 @@ from tasks.workers import ahead
 __all__ = ["audit_store", "now_utc"]
 
 AT_ONCE = 8  # bundles read at once
+_LOOKS = 2  # at what seems damaged: the way may have damaged it, once
 _REPAIRS = 3  # of one bundle: its manifest, its data, and once more to look
 _DOWN_IN_A_ROW = 3  # unanswered reads after which the server is down, not an object bad
 
@@ -194,16 +195,24 @@ class _Audit:
             yield Finding("attachment-digest", key, event.bundle, f"{warc.get('bytes')} bytes", f"{beside.size}")
         elif self.plan.level == "full":
             with suppress(NotFound):
-                _, sha256 = digest_stored(self.store.objects, key)
-                if sha256 != warc.get("sha256"):
+                for _ in range(_LOOKS):
+                    _, sha256 = digest_stored(self.store.objects, key)
+                    if sha256 == warc.get("sha256"):
+                        break
+                else:
                     yield Finding("attachment-digest", key, event.bundle, str(warc.get("sha256")), sha256)
 
     def _check(self, turn: tuple[Item, int | None]) -> Checked:
         """In another thread: what is wrong with it."""
         item, size = turn
-        if item.key.startswith(SOURCES):
-            return check_source(self.store, item.name, item.key, self.plan.level)
-        return check_bundle(self.store, item.name, self.plan.level, size)
+        for _ in range(_LOOKS):  # what the way damaged once is no finding
+            if item.key.startswith(SOURCES):
+                checked = check_source(self.store, item.name, item.key, self.plan.level)
+            else:
+                checked = check_bundle(self.store, item.name, self.plan.level, size)
+            if checked.down or all(finding.severity == "note" for finding in checked.findings):
+                break
+        return checked
 
     def _take(self, checked: Checked) -> None:
         """What came of it: told, repaired and looked at again, noted as read where it is sound."""

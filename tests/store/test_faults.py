@@ -21,6 +21,7 @@ from tasks.store.events import Event
 from tasks.store.layout import bundle_key
 from tasks.store.local import LocalS3
 from tasks.store.s3 import S3Objects
+from tests.auditing.kit import audit, codes, fill, flipped, make_bundles, overwrite, read, remove
 from tests.store.fault_proxy import FaultProxy, Plan, Request
 from tests.store.kit import DAY, make_bundle
 
@@ -131,6 +132,27 @@ def test_what_is_read_through_faults_is_exact_or_an_error(
             good += 1
     assert good >= 12
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "conflict"])
+def test_an_audit_through_faults_finds_what_is_damaged_and_nothing_else(
+    through: Through, clean: Store, tmp_path: Path, fault: str
+) -> None:
+    bundles = fill(clean, make_bundles(tmp_path, 4))
+    broken, lacking = bundle_key(bundles[1].id), bundle_key(bundles[2].id)
+    overwrite(clean, broken, flipped(read(clean, broken)))
+    remove(clean, lacking)
+    met = set[tuple[str, str]]()
+
+    def once(request: Request) -> str | None:
+        """The fault where a thing is first asked for; but no flip in a listing, which makes other keys of it."""
+        asked = request.method, request.path
+        if asked in met or (fault == "flip" and "list-type=2" in request.path):
+            return None
+        met.add(asked)
+        return fault
+
+    assert set(codes(audit(through(once)))) == {("wacz-digest", broken), ("wacz-missing", lacking)}
 
 
 def test_a_listing_with_a_flipped_bit_is_never_shorter_and_what_it_names_is_read_or_missed(
