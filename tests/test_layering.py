@@ -156,7 +156,11 @@ def early_imports(root: Path) -> list[str]:
 def shadowing(folder: Path, others: Iterable[str]) -> list[str]:
     """Files whose name hides a module of the same name once `folder` is first on sys.path."""
     taken = sys.stdlib_module_names | set(others)
-    return [path.name for path in sorted(folder.iterdir()) if path.suffix in ("", ".py") and path.stem in taken]
+    return [
+        path.name
+        for path in sorted(folder.iterdir())
+        if path.suffix in ("", ".py") and path.stem in taken - {"__pycache__"}
+    ]
 
 
 def importable() -> set[str]:

@@ -54,23 +54,15 @@ class Cache:
     def _opened(self) -> sqlite3.Connection:
         """The connection, to a file with our tables."""
         with contextlib.suppress(sqlite3.DatabaseError):
-            db = _connect(self.name)
-            if _is_ours(db, self.store_id):
+            if db := self._as_it_stands():
                 return db
-            db.close()
         with self.locked(wait_s=BUSY_S):
             return self._made()
 
     def _made(self) -> sqlite3.Connection:
         """The same, made anew unless another process just did; the lock is held."""
-        try:
-            db = _connect(self.name)
-            if _is_ours(db, self.store_id):
-                return db
-            db.close()
-        except sqlite3.DatabaseError as error:
-            if _is_about_access(error):
-                raise
+        if db := self._as_it_stands():
+            return db
         for ending in ("", "-wal", "-shm"):
             Path(f"{self.path}{ending}").unlink(missing_ok=True)
         db = _connect(self.name)
@@ -78,6 +70,20 @@ class Cache:
         create_tables(db, self.store_id)
         db.execute("COMMIT")
         return db
+
+    def _as_it_stands(self) -> sqlite3.Connection | None:
+        """The file as it stands; None where it is damaged, of another version or another store's."""
+        db = None
+        try:
+            db = _connect(self.name)
+            if _is_ours(db, self.store_id):
+                return db
+        except sqlite3.DatabaseError as error:
+            if _is_about_access(error):
+                raise
+        if db:
+            db.close()
+        return None
 
     def renew(self) -> None:
         """An empty file in place of a damaged one."""

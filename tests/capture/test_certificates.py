@@ -32,8 +32,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def openssl(*arguments: str) -> None:
         subprocess.run(("openssl", *arguments), cwd=folder, check=True, capture_output=True)
 
-    openssl("req", "-x509", *NEW, "-keyout", "root.key", "-out", "root.pem", "-subj", "/CN=Root")
-    below = {"middle": "basicConstraints=critical,CA:TRUE", "leaf": "subjectAltName=DNS:tough.example"}
+    usage = "keyUsage=critical,keyCertSign,cRLSign"  # without it Python 3.13 trusts no authority
+    openssl("req", "-x509", *NEW, "-keyout", "root.key", "-out", "root.pem", "-subj", "/CN=Root", "-addext", usage)
+    below = {"middle": f"basicConstraints=critical,CA:TRUE\n{usage}", "leaf": "subjectAltName=DNS:tough.example"}
     for name, above in (("middle", "root"), ("leaf", "middle")):
         (folder / f"{name}.ext").write_text(below[name] + "\n")
         openssl("req", *NEW[:-2], "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
