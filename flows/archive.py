@@ -1,6 +1,7 @@
 """The flow that archives one URL."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any, Literal
 
 from prefect import State, flow
@@ -16,20 +17,20 @@ from tasks.steps import code, run_here, run_settings, tracked
 
 @flow(name="archive", flow_run_name="{url}", persist_result=False)
 async def archive(
-    url: str, store: str | None = None, mode: Literal["page"] = "page", force: bool = False
+    url: str, store: str | None = None, mode: Literal["page", "requisites"] | None = None, force: bool = False
 ) -> State[Any]:
     """Capture, clean, pack, verify and store the page at `url`.
 
     Args:
         url: the page to archive
         store: folder or s3://bucket/prefix; default: the setting `store`
-        mode: what is captured: the page alone
+        mode: page: the page alone; requisites: and what it needs to be seen; default: the setting `mode`
         force: store a bundle even where nothing changed or most words are gone
 
     Fails with a plain message where nothing was stored or the verdict is bad. The state's data is the Outcome.
     """
     try:
-        outcome = await asyncio.to_thread(_archive, url, store, force)
+        outcome = await asyncio.to_thread(_archive, url, store, mode, force)
     except TearsheetError as error:  # settings, rules or store: no page was tried
         outcome = Outcome(url, error=error)
     await acreate_markdown_artifact(key="archive", markdown=_as_markdown(outcome), description=url)
@@ -38,17 +39,18 @@ async def archive(
     return Failed(message=str(outcome.error or _summary(outcome)), data=outcome)
 
 
-def archive_tracked(url: str, store: str | None = None, *, force: bool = False) -> Outcome:
+def archive_tracked(url: str, store: str | None = None, *, mode: str | None = None, force: bool = False) -> Outcome:
     """The outcome of one run of the flow in this process, recorded by the server that is named, else by a passing one.
 
     Raises SettingsError where the server that is named does not answer.
     """
-    outcome: Outcome = run_here(archive, url=url, store=store, force=force)
+    outcome: Outcome = run_here(archive, url=url, store=store, mode=mode, force=force)
     return outcome
 
 
-def _archive(url: str, store: str | None, force: bool) -> Outcome:
+def _archive(url: str, store: str | None, mode: str | None, force: bool) -> Outcome:
     settings = run_settings(store)
+    settings = replace(settings, mode=mode or settings.mode)
     with open_tools(settings, config_dirs(), heard=heard()) as tools:
         return archive_page(url, tools, run=tracked(settings), force=force)
 

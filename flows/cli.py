@@ -71,7 +71,11 @@ def _top(
 def archive(
     urls: Annotated[list[str], typer.Argument(help="URLs; - reads them from stdin, one a line.")],
     store: Store = None,
-    mode: Annotated[Literal["page"], typer.Option(help="What is captured: the page alone.")] = "page",
+    mode: Annotated[
+        Literal["page", "requisites"] | None,
+        typer.Option(help="The page alone, or what it needs to be seen, too: sheets, fonts, pictures. [requisites]"),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 also where requisites are missing.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Store a bundle even where nothing changed or most words are gone.")
     ] = False,
@@ -84,7 +88,7 @@ def archive(
     config: Config = None,
 ) -> None:
     """Capture, clean, pack, verify and store pages; one whose text is that of its latest version is noted instead."""
-    settings = load_settings(config, store=store, sign=sign, timestamp_url=timestamp)
+    settings = load_settings(config, store=store, mode=mode, sign=sign, timestamp_url=timestamp)
     tracked = track or bool(os.environ.get("PREFECT_API_URL"))
     total = None if "-" in urls else len(dict.fromkeys(urls))
     from tasks.present import Talk, outcome_line, print_json, summary_line
@@ -99,7 +103,7 @@ def archive(
         outcomes = archived(urls, settings, config, stop, force)
         for outcome in outcomes:
             counts[outcome.kind] += 1
-            all_good &= outcome.good
+            all_good &= outcome.good and not (strict and outcome.partial)
             print_json(outcome.as_json()) if json else print(outcome_line(outcome), flush=True)
             talk.advance(outcome.url)
         talk.say(summary_line(counts, stopped=stop.is_set()))
@@ -124,7 +128,11 @@ def _track(
     if config:
         os.environ["TEARSHEET_CONFIG"] = config
     os.environ |= {"TEARSHEET_SIGN": str(settings.sign).lower(), "TEARSHEET_TIMESTAMP_URL": settings.timestamp_url}
-    yield from (archive_tracked(url, settings.store, force=force) for url in _each(urls) if not stop.is_set())
+    yield from (
+        archive_tracked(url, settings.store, mode=settings.mode, force=force)
+        for url in _each(urls)
+        if not stop.is_set()
+    )
 
 
 def _each(urls: list[str]) -> Iterator[str]:

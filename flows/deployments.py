@@ -31,7 +31,7 @@ def deployments(sources: Sequence[Source] | None = None) -> list[RunnerDeploymen
     archiving = RunnerDeployment.from_flow(
         archive,
         "default",
-        parameters={"store": store, "mode": "page"},
+        parameters={"store": store},
         description="Archives one URL.",
         entrypoint_type=EntrypointType.MODULE_PATH,
     )

@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -27,6 +27,8 @@ from tasks.bundle.sign import Signer
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
+from tasks.capture.partial import with_requisites
+from tasks.capture.requisites import gather
 from tasks.capture.verdict import judge
 from tasks.catalog import Catalog, Heard, open_catalog
 from tasks.clean import RuleSet, load_rules
@@ -35,7 +37,7 @@ from tasks.keys import signer_of
 from tasks.observing import observe
 from tasks.outbox import Kept, Outbox, deliver_first
 from tasks.reading import Reading, read_article
-from tasks.records import Bundle, BundleRef, Capture, Metadata, Problem, Verdict
+from tasks.records import Bundle, BundleRef, Capture, Metadata, Problem, Requisites, Verdict, VerdictKind
 from tasks.settings import Settings
 from tasks.store import Store, open_store
 from tasks.timestamps import stamp_bundle
@@ -125,7 +127,7 @@ def read_capture(capture: Capture, settings: Settings, rules: RuleSet) -> Readin
         rules = rules.on(capture.page.started_at.date())
         article, metadata = read_article(page.text, url=capture.final_url, rules=rules, headers=capture.page.headers)
     verdict = judge(capture, page, article.words if article else None, settings.thin_words)
-    return Reading(page, article, metadata, verdict)
+    return Reading(page, article, metadata, with_requisites(verdict, capture.requisites))
 
 
 def compare_stage(capture: Capture, reading: Reading, tools: Tools, force: bool) -> Compared:
@@ -139,6 +141,18 @@ def observe_stage(capture: Capture, compared: Compared, version: Version, tools:
     made_by = provenance_of(tools.settings, tools.rules)
     with tools.outbox.asking():
         return observe(capture, compared, version, store=tools.store, workspace=tools.workspace, provenance=made_by)
+
+
+def gather_stage(capture: Capture, reading: Reading, tools: Tools) -> Capture:
+    """The capture with what its page needs to be seen, where the settings ask for it and there is something to see."""
+    text = reading.page.text
+    if tools.settings.mode == "page" or text is None or reading.verdict.kind not in _SEEN:
+        return capture
+    return gather(capture, text, tools.recorder)
+
+
+# Pages whose looks are worth keeping; a server that blocks us is not asked for more.
+_SEEN = (VerdictKind.OK, VerdictKind.CUT, VerdictKind.THIN, VerdictKind.PAYWALL)
 
 
 def pack_stage(capture: Capture, compared: Compared, tools: Tools) -> Bundle:
@@ -170,6 +184,7 @@ def provenance_of(settings: Settings, rules: RuleSet) -> Mapping[str, Any]:
 
 _DECIDING = (  # every setting that can make a bundle of the same answers another one
     *("max_body_bytes", "max_decoded_bytes", "max_header_bytes", "max_redirects"),
+    *("mode", "requisites_max", "requisites_levels", "requisite_bytes", "requisites_bytes", "requisites_s"),
     *("thin_words", "thinner_share", "thinner_from_words"),
     *("idle_timeout_s", "total_timeout_s", "contact", "user_agent", "accept_language"),
 )
@@ -209,6 +224,7 @@ class Outcome:
     title: str = ""
     words: int = 0
     text: str = ""
+    requisites: Requisites | None = None  # None: none were looked for
     removed: Mapping[str, int] = field(default_factory=dict)  # concept → characters
     problems: tuple[Problem, ...] = ()
     elapsed_s: float = 0.0
@@ -220,6 +236,11 @@ class Outcome:
         return self.ref is not None and self.verdict is not None and self.verdict.good
 
     @property
+    def partial(self) -> bool:
+        """Whether the page is good, but requisites are missing."""
+        return self.verdict is not None and self.verdict.kind is VerdictKind.PARTIAL
+
+    @property
     def kind(self) -> str:
         """One word: the verdict, unchanged, waiting, or failed."""
         if self.waiting:
@@ -229,7 +250,7 @@ class Outcome:
         return "unchanged" if self.observation else self.verdict.kind.value
 
     def as_json(self) -> dict[str, Any]:
-        """The fields of `archive --json`; `requisites` is null until something fills it."""
+        """The fields of `archive --json`; `requisites` is null where none were looked for."""
         ref, verdict, error = self.ref, self.verdict, self.error
         return {
             "url": self.url,
@@ -244,13 +265,18 @@ class Outcome:
             "title": self.title or None,
             "words": self.words,
             "removed_chars": sum(self.removed.values()),
-            "requisites": None,
+            "requisites": _requisites_json(self.requisites) if self.requisites else None,
             "bytes": ref.size if ref else 0,
             "key": ref.key if ref else None,
             "elapsed_s": round(self.elapsed_s, 3),
             "problems": [str(problem) for problem in self.problems],
             "error": str(error) if error else None,
         }
+
+
+def _requisites_json(found: Requisites) -> dict[str, Any]:
+    missing = [{"url": one.url, "reason": one.reason} for one in found.missing]
+    return {"wanted": found.wanted, "captured": found.captured, "missing": missing}
 
 
 class Plainly:
@@ -291,19 +317,36 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
                 if observed and compared.confirms:
                     seen = compared.confirms.ref
                     return _outcome(url, capture, compared, (), started, ref=seen, observation=observed)
-                bundle = run(pack_stage, capture, compared, tools)
-                problems = run(verify_stage, bundle)
-                if not is_sound(problems):
-                    return _outcome(url, capture, compared, problems, started, error=_unsound(bundle))
-                ref, kept = _stored(bundle, compared, tools, run, unsure)
-                if kept:
-                    return _outcome(url, capture, compared, problems, started, error=kept.error, waiting=kept.path)
-            if tools.settings.timestamp_url:
-                problems += run(timestamp_stage, bundle, tools)
-            return _outcome(url, capture, compared, problems, started, ref=ref)
+                with contextlib.closing(run(gather_stage, capture, compared.reading, tools)) as whole:
+                    return _kept(url, whole, compared, unsure, tools, run, started)
     except TearsheetError as error:
         shown = re.sub(r"//[^/@]*@", "//…@", url)  # a refused URL may hold a password, and outcomes go into logs
         return Outcome(shown, error=error, elapsed_s=time.monotonic() - started)
+
+
+def _kept(
+    url: str,
+    capture: Capture,
+    compared: Compared,
+    unsure: TearsheetError | None,
+    tools: Tools,
+    run: Run,
+    started: float,
+) -> Outcome:
+    """What becomes of a capture that is to be a bundle: it is packed and verified, then stored, or waits."""
+    reading = compared.reading
+    verdict = with_requisites(reading.verdict, capture.requisites)
+    compared = replace(compared, reading=replace(reading, verdict=verdict))
+    bundle = run(pack_stage, capture, compared, tools)
+    problems = run(verify_stage, bundle)
+    if not is_sound(problems):
+        return _outcome(url, capture, compared, problems, started, error=_unsound(bundle))
+    ref, kept = _stored(bundle, compared, tools, run, unsure)
+    if kept:
+        return _outcome(url, capture, compared, problems, started, error=kept.error, waiting=kept.path)
+    if tools.settings.timestamp_url:
+        problems += run(timestamp_stage, bundle, tools)
+    return _outcome(url, capture, compared, problems, started, ref=ref)
 
 
 def _held(
@@ -369,6 +412,7 @@ def _outcome(
         title=title.value if title else "",
         words=article.words if article else 0,
         text=article.text if article else "",
+        requisites=capture.requisites,
         removed=removed_chars(article),
         problems=problems,
         elapsed_s=time.monotonic() - started,
@@ -394,7 +438,7 @@ class _Orderly:
                 host = self.hosts[host_of(args[0])]
             with host:
                 return self.run(stage, *args)
-        if stage in (compare_stage, observe_stage, store_stage, timestamp_stage):
+        if stage in (gather_stage, compare_stage, observe_stage, store_stage, timestamp_stage):
             return self.run(stage, *args)
         with self.tree:
             return self.run(stage, *args)

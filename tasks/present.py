@@ -38,6 +38,9 @@ __all__ = [
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
+_MISSING_TOLD = 5
+
+
 def printable(text: str) -> str:
     """`text` from a page or server, harmless on a terminal; tabs and line ends stay."""
     return _UNPRINTABLE.sub("\ufffd", text)
@@ -67,8 +70,21 @@ def outcome_line(outcome: "Outcome") -> str:
     )
     return (
         f"{verdict.kind.value:8} {title}{reasons}\n         {ref.id}  {outcome.words:,} words kept, "
-        f"{removed:,} characters removed, {ref.size:,} bytes, {outcome.elapsed_s:.2f} s\n         {ref.key}{late}"
+        f"{removed:,} characters removed, {ref.size:,} bytes, {outcome.elapsed_s:.2f} s\n         {ref.key}"
+        f"{_requisites_lines(outcome)}{late}"
     )
+
+
+def _requisites_lines(outcome: "Outcome") -> str:
+    """How many requisites came, and which of them did not: the first, for `--json` has them all."""
+    found = outcome.requisites
+    if not found or not found.wanted:
+        return ""
+    lines = [f"requisites: {found.captured:,} of {found.wanted:,}"]
+    lines += [f"missing: {one.url} ({one.reason})" for one in found.missing[:_MISSING_TOLD]]
+    if len(found.missing) > _MISSING_TOLD:
+        lines.append(f"missing: {len(found.missing) - _MISSING_TOLD:,} more, see --json")
+    return "".join(f"\n         {printable(line)}" for line in lines)
 
 
 def pushed_line(done: "Delivered") -> str:

@@ -33,7 +33,7 @@ from tasks.errors import FixityError, FormatError, NotFound, PermanentError, Tea
 from tasks.keys import signer_of
 from tasks.lineage import lineage_problems
 from tasks.pipeline import Reading, provenance_of, read_capture
-from tasks.records import Bundle, Capture, Digest, Exchange, VerdictKind
+from tasks.records import Bundle, Capture, Digest, Exchange, Missing, Requisites, VerdictKind
 from tasks.settings import Settings
 from tasks.store import Store, open_store
 from tasks.versioning import still_thin
@@ -315,7 +315,17 @@ def capture_of(original: Original) -> Capture:
     """The capture as the recorder gave it once. FormatError where the WARC does not hold it."""
     exchanges = tuple(_exchange(stored) for stored in original.exchanges)
     about = original.metadata
-    return Capture(str(about["url"]), exchanges, original.user_agent, str(about["mode"]))
+    requisites = _requisites(original.provenance)
+    return Capture(str(about["url"]), exchanges, original.user_agent, str(about["mode"]), requisites=requisites)
+
+
+def _requisites(provenance: Mapping[str, Any]) -> Requisites | None:
+    """What the capture noted of its requisites, by which it may be partial."""
+    found = provenance.get("capture", {}).get("requisites")
+    if not found:
+        return None
+    missing = tuple(Missing(str(one["url"]), str(one["reason"])) for one in found["missing"])
+    return Requisites(int(found["wanted"]), missing)
 
 
 def _exchange(stored: StoredExchange) -> Exchange:

@@ -24,9 +24,11 @@ __all__ = [
     "Digest",
     "Exchange",
     "Metadata",
+    "Missing",
     "PageText",
     "Problem",
     "Removal",
+    "Requisites",
     "Sourced",
     "Tls",
     "Verdict",
@@ -99,6 +101,7 @@ class Exchange:
     first_byte_s: float | None = 0.0  # None where a capture of another tool does not tell
     elapsed_s: float | None = 0.0  # by the monotonic clock
     ended_at: datetime | None = None  # by the wall clock, as started_at
+    via: str = ""  # URL that led here; empty: the exchange before, if any
 
     def header(self, name: str) -> str:
         """The last value of a header, or the empty string."""
@@ -110,6 +113,27 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """A requisite that a capture lacks, and why: status-404, truncated-length, refused-address, over-requests, …"""
+
+    url: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requisites:
+    """What a page needs to be seen, as far as that was looked for."""
+
+    wanted: int  # distinct URLs
+    missing: tuple[Missing, ...] = ()
+
+    @property
+    def captured(self) -> int:
+        """How many came."""
+        return self.wanted - len(self.missing)
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
     """One visit to one URL: its exchanges in order, redirects first, the page last."""
 
@@ -118,6 +142,8 @@ class Capture:
     user_agent: str
     mode: str = "page"
     clock: Clock | None = None
+    beside: tuple[Exchange, ...] = ()  # exchanges of this visit that are not on the way to the page: requisites, robots
+    requisites: Requisites | None = None  # None: nobody looked for any
 
     @property
     def page(self) -> Exchange:
@@ -136,7 +162,7 @@ class Capture:
 
     def close(self) -> None:
         """Give all bodies back."""
-        for exchange in self.exchanges:
+        for exchange in (*self.exchanges, *self.beside):
             exchange.body.close()
 
 

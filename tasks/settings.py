@@ -45,6 +45,13 @@ class Settings:
     max_body_bytes: int
     max_decoded_bytes: int
     max_redirects: int
+    mode: str
+    requisites_max: int
+    requisites_at_once: int
+    requisites_levels: int
+    requisite_bytes: int
+    requisites_bytes: int
+    requisites_s: float
     thin_words: int
     thinner_share: float
     thinner_from_words: int
@@ -73,6 +80,7 @@ _PREFIX = "TEARSHEET_"
 _CONFIG = "TEARSHEET_CONFIG"  # the folder; every other variable with the prefix is a setting
 _FOR_TESTS = "TEARSHEET_TEST_"
 _CHOICES = {
+    "mode": ("page", "requisites"),
     "s3_addressing": ("path", "virtual"),
     "object_lock": ("", "governance", "compliance"),
     "robots": ("obey", "report", "ignore"),

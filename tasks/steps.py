@@ -55,6 +55,7 @@ STEPS = {
     "clean_stage": Step("clean"),
     "compare_stage": Step("compare", retried=True),
     "observe_stage": Step("observe", retried=True, tags=("tearsheet-store",)),
+    "gather_stage": Step("gather"),
     "pack_stage": Step("pack"),
     "verify_stage": Step("verify"),
     "store_stage": Step("store", retried=True, tags=("tearsheet-store",)),

@@ -167,8 +167,9 @@ def _write_data(warc: WarcFile, contents: _Contents) -> None:
     """warcinfo, then response, request and metadata of each exchange."""
     capture, page, verdict = contents.capture, contents.page, contents.verdict
     warc.start(warc_info(capture, contents.provenance), capture.started_at)
-    for record_id, row in write_exchanges(warc, capture, about_page(page, verdict)):
-        contents.page_record = record_id
+    for exchange, record_id, row in write_exchanges(warc, capture, about_page(page, verdict)):
+        if exchange is capture.page:
+            contents.page_record = record_id
         contents.rows.append(row)
 
 

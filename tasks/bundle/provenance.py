@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from tasks.bundle.jsons import json_line
-from tasks.records import Capture, Digest, Exchange, Tls, digest_of
+from tasks.records import Capture, Digest, Exchange, Requisites, Tls, digest_of
 
 __all__ = ["capture_facts", "settings_digest"]
 
@@ -23,16 +23,22 @@ def settings_digest(settings: Mapping[str, Any]) -> Digest:
 
 def capture_facts(capture: Capture) -> dict[str, Any]:
     """The object `capture` of provenance.json; each distinct certificate stands in it once."""
-    sessions = [exchange.tls for exchange in capture.exchanges if exchange.tls]
+    exchanges = (*capture.exchanges, *capture.beside)
+    sessions = [exchange.tls for exchange in exchanges if exchange.tls]
     certificates = {digest_of(der): der for session in sessions for der in session.chain}
     clock = capture.clock
     return {
         "clock": {"source": clock.source, "synchronized": clock.synchronized} if clock else None,
-        "exchanges": [_exchange(exchange) for exchange in capture.exchanges],
+        "exchanges": [_exchange(exchange) for exchange in exchanges],
         "certificates": [
             {"digest": digest, "der": base64.b64encode(der).decode()} for digest, der in certificates.items()
         ],
+        **({"requisites": _requisites(capture.requisites)} if capture.requisites else {}),
     }
+
+
+def _requisites(found: Requisites) -> dict[str, Any]:
+    return {"wanted": found.wanted, "missing": [{"url": one.url, "reason": one.reason} for one in found.missing]}
 
 
 def _exchange(exchange: Exchange) -> dict[str, Any]:

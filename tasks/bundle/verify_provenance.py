@@ -37,6 +37,10 @@ def _check_capture(
     held = [(one.url, one.fields.get("warc-ip-address", ""), one.date) for one in responses]
     if stated != held:
         findings.add("derived-mismatch", PLACE, f"the exchanges of the WARC: {held}", stated)
+    if requisites := capture.get("requisites"):
+        missing = [(one["url"], one["reason"]) for one in requisites["missing"]]
+        if len(missing) > requisites["wanted"] or len(set(missing)) != len(missing):
+            findings.add("derived-mismatch", PLACE, "requisites, each missing one of them once", requisites)
     certificates = {one["digest"]: base64.b64decode(one["der"], validate=True) for one in capture["certificates"]}
     for digest, der in certificates.items():
         if digest_of(der) != digest:

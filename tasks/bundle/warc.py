@@ -173,23 +173,24 @@ def about_page(page: PageText, verdict: Verdict) -> dict[str, str]:
 
 def write_exchanges(
     file: WarcFile, capture: Capture, about_page: Mapping[str, str], *, revisits: Refers | None = None
-) -> Iterator[tuple[str, Row]]:
-    """Write response, request and metadata of each exchange; gives each response's record id and index row.
+) -> Iterator[tuple[Exchange, str, Row]]:
+    """Write response, request and metadata of each exchange; gives each with its response's record id and index row.
 
-    `about_page` goes into the metadata record of the last one. Where the page's payload is that of a record `revisits`,
+    `about_page` goes into the metadata record of the page. Where the page's payload is that of a record `revisits`,
     a revisit record with the head alone stands in place of its response.
     """
     via = ""
-    for exchange in capture.exchanges:
+    for exchange in (*capture.exchanges, *capture.beside):
         response = _write_pair(file, exchange, revisits if exchange is capture.page else None)
-        about = [*_facts(exchange), *([("via", via)] if via else [])]
+        led = exchange.via or via
+        about = [*_facts(exchange), *([("via", led)] if led else [])]
         if exchange is capture.page:
             about += about_page.items()
         target = [("WARC-Target-URI", exchange.url), ("WARC-Concurrent-To", response.record_id)]
         fields = [*target, ("Content-Type", "application/warc-fields")]
         file.add("metadata", fields, Block.of(warc_fields(about)), date=exchange.started_at)
         via = exchange.url
-        yield response.record_id, _row(file, exchange, response)
+        yield exchange, response.record_id, _row(file, exchange, response)
 
 
 def _write_pair(file: WarcFile, exchange: Exchange, revisits: Refers | None) -> Placed:

@@ -71,14 +71,31 @@ class Recorder:
 
         Raises UrlRefused, CaptureTransient or CaptureFailed; an error on a later hop names the way there.
         """
+        return Capture(url, self.follow(url), self.settings.agent, clock=read_clock())
+
+    def follow(
+        self,
+        url: str,
+        headers: Iterable[tuple[str, str]] = (),
+        *,
+        max_body_bytes: int | None = None,
+        deadline: float | None = None,
+    ) -> tuple[Exchange, ...]:
+        """The exchanges on the way to what answers at `url`, each redirect one, at least one; the caller closes them.
+
+        `max_body_bytes` and `deadline`, by time.monotonic(), may only lower the limits of the settings.
+        """
         exchanges: list[Exchange] = []
+        limits = self.settings
+        if max_body_bytes is not None and max_body_bytes < limits.max_body_bytes:
+            limits = dataclasses.replace(limits, max_body_bytes=max_body_bytes)
         try:
             target = parse_url(url)
             while True:
-                exchanges.append(self._exchange(target, ()))
+                exchanges.append(self._exchange(target, tuple(headers), limits, deadline))
                 following = _following(exchanges, self.settings.max_redirects)
                 if following is None:
-                    return Capture(url, tuple(exchanges), self.settings.agent, clock=read_clock())
+                    return tuple(exchanges)
                 target = following
                 if exchanges[-1].url.startswith("https:") and target.scheme == "http":
                     exchanges[-1] = _flagged(exchanges[-1], "https-downgrade")
@@ -91,26 +108,33 @@ class Recorder:
 
     def exchange(self, url: str, headers: Iterable[tuple[str, str]] = ()) -> Exchange:
         """One GET without redirects; `headers` replace ours of the same name. The caller closes the body."""
-        return self._exchange(parse_url(url), tuple(headers))
+        return self._exchange(parse_url(url), tuple(headers), self.settings, None)
 
-    def _exchange(self, target: Target, headers: tuple[tuple[str, str], ...]) -> Exchange:
+    def _exchange(
+        self, target: Target, headers: tuple[tuple[str, str], ...], limits: Settings, deadline: float | None
+    ) -> Exchange:
         request = _request(target, self._headers, headers)
         connection = self._pool.take(target.origin)
         if connection is not None:
             try:
-                return self._over(connection, target, request)
+                return self._over(connection, target, request, limits, deadline)
             except CaptureTransient as error:
                 if error.code != "no-response":
                     raise  # the server had begun to answer: a second request would be a second visit
-        timeout_s = min(self.settings.connect_timeout_s, self.settings.total_timeout_s)
-        return self._over(open_connection(target, self.policy, self._tls, timeout_s), target, request)
+        timeout_s = min(limits.connect_timeout_s, limits.total_timeout_s)
+        if deadline is not None:
+            timeout_s = max(0.01, min(timeout_s, deadline - time.monotonic()))
+        return self._over(open_connection(target, self.policy, self._tls, timeout_s), target, request, limits, deadline)
 
-    def _over(self, connection: Connection, target: Target, request: bytes) -> Exchange:
+    def _over(
+        self, connection: Connection, target: Target, request: bytes, limits: Settings, deadline: float | None
+    ) -> Exchange:
         started_at, started = self._clock(), time.monotonic()
-        deadline = started + self.settings.total_timeout_s
+        ends = started + limits.total_timeout_s
+        deadline = ends if deadline is None else min(ends, deadline)
         received = None
         try:
-            received = receive(connection, request, url=target.url, limits=self.settings, deadline=deadline)
+            received = receive(connection, request, url=target.url, limits=limits, deadline=deadline)
         finally:
             if received is not None and received.reusable:
                 self._pool.give(target.origin, connection)

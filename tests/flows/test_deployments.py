@@ -61,7 +61,7 @@ def test_one_deployment_archives_a_url_and_one_a_source_watches_it_on_its_schedu
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "watch.toml").write_text(CONFIG)
     assert json.loads(python(SHOW, tmp_path)) == [
-        ["archive/default", "flows.archive.archive", {"store": f"{tmp_path}/archive", "mode": "page"}, []],
+        ["archive/default", "flows.archive.archive", {"store": f"{tmp_path}/archive"}, []],
         ["audit/default", "flows.audit.audit", {"store": f"{tmp_path}/archive"}, []],
         ["reclean/default", "flows.reclean.reclean", {"store": f"{tmp_path}/archive"}, []],
         [
