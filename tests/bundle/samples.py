@@ -1,5 +1,6 @@
 """Captures, articles and bundles made by hand, for the tests of packing, verifying and storing."""
 
+import dataclasses
 import gzip
 import hashlib
 from dataclasses import dataclass, field
@@ -19,8 +20,10 @@ from tasks.records import (
     Digest,
     Exchange,
     Metadata,
+    Missing,
     PageText,
     Removal,
+    Requisites,
     Sourced,
     Tls,
     Verdict,
@@ -136,7 +139,20 @@ def captures() -> dict[str, Capture]:
         "not-html": (exchange(b"%PDF-1.7 \x00\xff", headers=(("Content-Type", "application/pdf"),)),),
         "error": (exchange(b"<p>gone", status="404 Not Found", headers=(ctype, ("Content-Length", "7"))),),
     }
-    return {name: Capture(exchanges[0].url, exchanges, AGENT) for name, exchanges in made.items()}
+    found = {name: Capture(exchanges[0].url, exchanges, AGENT) for name, exchanges in made.items()}
+    return found | {"requisites": with_requisites(made["redirect"])}
+
+
+def with_requisites(exchanges: tuple[Exchange, ...]) -> Capture:
+    """A sheet, a redirected picture and one that is not there, beside the page."""
+    png, beside = (("Content-Type", "image/png"),), ("https://news.example/a.css", "https://cdn.example/b.png")
+    sheet = exchange(b"p{color:red}", url=beside[0], headers=(("Content-Type", "text/css"),), after_s=1.5, via=URL)
+    moved = exchange(b"", url=beside[1], status="302 Found", headers=(("Location", "/c.png"),), after_s=1.6, via=URL)
+    picture = exchange(b"\x89PNG\r\n", url="https://cdn.example/c.png", headers=png, after_s=1.7)
+    gone = exchange(b"no", url="https://news.example/d.png", status="404 Not Found", headers=png, after_s=1.8, via=URL)
+    requisites = Requisites(3, (Missing("https://news.example/d.png", "status-404"),))
+    capture = Capture(exchanges[0].url, exchanges, AGENT, mode="requisites", requisites=requisites)
+    return dataclasses.replace(capture, beside=(sheet, moved, picture, gone))
 
 
 def article() -> Article:

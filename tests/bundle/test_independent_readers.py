@@ -164,7 +164,7 @@ def test_pywb_replays_every_payload_exactly(bundles: dict[str, Path], readers: P
         assert done.returncode == 0, done.stdout + done.stderr
     with wayback(readers, tmp_path) as base:
         for name, capture in captures().items():
-            for exchange in capture.exchanges:
+            for exchange in (*capture.exchanges, *capture.beside):
                 status, body = fetch(f"{base}/{name}/{exchange.started_at:%Y%m%d%H%M%S}id_/{exchange.url}")
                 assert status == exchange.status, name
                 assert body == payload(exchange.body.open().read(), chunked=exchange.chunked), name
