@@ -59,7 +59,8 @@ def outcome_line(outcome: "Outcome") -> str:
         return f"failed   {outcome.url}"
     title = printable(outcome.title or outcome.final_url)
     if outcome.observation:
-        return f"unchanged since {ref.id}  {title}\n         {outcome.observation}, {outcome.elapsed_s:.2f} s"
+        seen = f"unchanged since {ref.id}  {title}\n         {outcome.observation}, {outcome.elapsed_s:.2f} s"
+        return seen + _robots(outcome)
     reasons = f" ({', '.join(verdict.reasons)})" if verdict.reasons else ""
     removed = sum(outcome.removed.values())
     late = "".join(
@@ -67,8 +68,13 @@ def outcome_line(outcome: "Outcome") -> str:
     )
     return (
         f"{verdict.kind.value:8} {title}{reasons}\n         {ref.id}  {outcome.words:,} words kept, "
-        f"{removed:,} characters removed, {ref.size:,} bytes, {outcome.elapsed_s:.2f} s\n         {ref.key}{late}"
+        f"{removed:,} characters removed, {ref.size:,} bytes, {outcome.elapsed_s:.2f} s\n"
+        f"         {ref.key}{_robots(outcome)}{late}"
     )
+
+
+def _robots(outcome: "Outcome") -> str:
+    return printable(f"\n         archived although {outcome.robots}") if outcome.robots else ""
 
 
 def pushed_line(done: "Delivered") -> str:

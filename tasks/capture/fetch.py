@@ -4,17 +4,18 @@ import dataclasses
 import re
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from tasks.capture.clock import read_clock
 from tasks.capture.connect import Connection, Pool, TlsContext, open_connection
+from tasks.capture.hosts import ASKS_TO_WAIT, Hosts, retry_after_s
 from tasks.capture.policy import Policy, Resolver, Target, parse_url
-from tasks.capture.wire import Received, receive
+from tasks.capture.wire import Limits, Received, receive
 from tasks.errors import CaptureFailed, CaptureTransient, SettingsError, TearsheetError
-from tasks.records import Capture, Exchange
+from tasks.records import Capture, Exchange, Validators
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,8 +45,10 @@ class Recorder:
         resolver: Resolver | None = None,
         ssl_context: "ssl.SSLContext | None" = None,
         clock: Callable[[], datetime] = _utc_now,
+        hosts: Hosts | None = None,
     ) -> None:
         self.settings = settings
+        self.hosts = hosts or Hosts(settings)  # every request passes it
         self.policy = Policy(settings.allow, frozenset(settings.ports), resolver or socket.getaddrinfo)
         self._tls, self._pool, self._clock = TlsContext(ssl_context), Pool(), clock
         self._headers = (
@@ -64,21 +67,30 @@ class Recorder:
 
     def close(self) -> None:
         """Every connection closed; captures already made stay readable."""
+        self.hosts.close()
         self._pool.close()
 
-    def capture(self, url: str) -> Capture:
-        """One visit to `url`: each redirect an exchange, the page last.
+    def capture(self, url: str, known: Validators | None = None) -> Capture:
+        """One visit to `url`, when its host's turn has come: each redirect an exchange, the page last.
 
+        Where the way leads to the URL of `known`, that is asked for only unless it is still the same.
         Raises UrlRefused, CaptureTransient or CaptureFailed; an error on a later hop names the way there.
         """
+        target = parse_url(url)
+        self.hosts.page(target)
+        exchanges = self._way(target, known)
+        conditional = known is not None and exchanges[-1].url == known.url
+        return Capture(url, exchanges, self.settings.agent, clock=read_clock(), conditional=conditional)
+
+    def _way(self, target: Target, known: Validators | None) -> tuple[Exchange, ...]:
         exchanges: list[Exchange] = []
         try:
-            target = parse_url(url)
             while True:
-                exchanges.append(self._exchange(target, ()))
+                asking = known.headers if known and known.url == target.url else ()
+                exchanges.append(self._exchange(target, asking))
                 following = _following(exchanges, self.settings.max_redirects)
                 if following is None:
-                    return Capture(url, tuple(exchanges), self.settings.agent, clock=read_clock())
+                    return tuple(exchanges)
                 target = following
                 if exchanges[-1].url.startswith("https:") and target.scheme == "http":
                     exchanges[-1] = _flagged(exchanges[-1], "https-downgrade")
@@ -89,28 +101,57 @@ class Recorder:
                 raise _on_the_way(error, exchanges) from error
             raise
 
-    def exchange(self, url: str, headers: Iterable[tuple[str, str]] = ()) -> Exchange:
-        """One GET without redirects; `headers` replace ours of the same name. The caller closes the body."""
-        return self._exchange(parse_url(url), tuple(headers))
+    def exchange(
+        self, url: str, headers: Iterable[tuple[str, str]] = (), *, max_body_bytes: int | None = None
+    ) -> Exchange:
+        """One GET without redirects; `headers` replace ours of the same name. The caller closes the body.
 
-    def _exchange(self, target: Target, headers: tuple[tuple[str, str], ...]) -> Exchange:
+        A body of more than `max_body_bytes` is cut there.
+        """
+        limits = dataclasses.replace(self.settings, max_body_bytes=max_body_bytes) if max_body_bytes else self.settings
+        return self._exchange(parse_url(url), tuple(headers), limits)
+
+    def hops(self, url: str, *, max_redirects: int, max_body_bytes: int) -> Iterator[Exchange]:
+        """The exchanges from `url` on, each as it ends; the last one may be a redirect that was one too many.
+
+        Raises as `capture` does, after those before were given. The caller closes their bodies.
+        """
+        seen: list[Exchange] = []
+        following: Target | None = parse_url(url)
+        while following:
+            seen.append(self.exchange(following.url, max_body_bytes=max_body_bytes))
+            yield seen[-1]
+            try:
+                following = _following(seen, max_redirects)
+            except CaptureFailed:  # too many, or round in a circle
+                return
+
+    def _exchange(self, target: Target, headers: tuple[tuple[str, str], ...], limits: Limits | None = None) -> Exchange:
+        """One exchange, when the host may be asked; where it answers that it wants a rest, it gets one."""
         request = _request(target, self._headers, headers)
+        with self.hosts.request(target):
+            exchange = self._fetch(target, request, limits or self.settings)
+        if exchange.status in ASKS_TO_WAIT:
+            self.hosts.rest(target, retry_after_s(exchange.header("retry-after"), exchange.ended_at) or 0.0)
+        return exchange
+
+    def _fetch(self, target: Target, request: bytes, limits: Limits) -> Exchange:
         connection = self._pool.take(target.origin)
         if connection is not None:
             try:
-                return self._over(connection, target, request)
+                return self._over(connection, target, request, limits)
             except CaptureTransient as error:
                 if error.code != "no-response":
                     raise  # the server had begun to answer: a second request would be a second visit
         timeout_s = min(self.settings.connect_timeout_s, self.settings.total_timeout_s)
-        return self._over(open_connection(target, self.policy, self._tls, timeout_s), target, request)
+        return self._over(open_connection(target, self.policy, self._tls, timeout_s), target, request, limits)
 
-    def _over(self, connection: Connection, target: Target, request: bytes) -> Exchange:
+    def _over(self, connection: Connection, target: Target, request: bytes, limits: Limits) -> Exchange:
         started_at, started = self._clock(), time.monotonic()
         deadline = started + self.settings.total_timeout_s
         received = None
         try:
-            received = receive(connection, request, url=target.url, limits=self.settings, deadline=deadline)
+            received = receive(connection, request, url=target.url, limits=limits, deadline=deadline)
         finally:
             if received is not None and received.reusable:
                 self._pool.give(target.origin, connection)
