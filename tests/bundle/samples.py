@@ -21,6 +21,7 @@ from tasks.records import (
     Metadata,
     PageText,
     Removal,
+    RobotsNote,
     Sourced,
     Tls,
     Verdict,
@@ -136,7 +137,16 @@ def captures() -> dict[str, Capture]:
         "not-html": (exchange(b"%PDF-1.7 \x00\xff", headers=(("Content-Type", "application/pdf"),)),),
         "error": (exchange(b"<p>gone", status="404 Not Found", headers=(ctype, ("Content-Length", "7"))),),
     }
-    return {name: Capture(exchanges[0].url, exchanges, AGENT) for name, exchanges in made.items()}
+    found = {name: Capture(exchanges[0].url, exchanges, AGENT) for name, exchanges in made.items()}
+    rules = exchange(
+        b"User-agent: *\n",
+        url="https://news.example/robots.txt",
+        headers=(("Content-Type", "text/plain"),),
+        after_s=-30.0,
+    )
+    note = RobotsNote("report", True, "allowed by https://news.example/robots.txt")
+    found["beside"] = Capture(URL, made["plain"], AGENT, beside=(rules,), robots=note)
+    return found
 
 
 def article() -> Article:
