@@ -28,6 +28,7 @@ from tasks.bundle.verify import is_sound, verify_file
 from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
 from tasks.capture.hosts import Hosts
+from tasks.capture.policy import parse_url
 from tasks.capture.robots import Asked, Robots
 from tasks.capture.verdict import judge
 from tasks.catalog import Catalog, Heard, open_catalog
@@ -329,11 +330,12 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
 
 
 def _known(url: str, tools: Tools) -> Version | None:
-    """The latest version that a visit to `url` is likely to find again; None where none is known, or the store cannot
-    tell: then the whole page is asked for."""
+    """The latest version that a visit to `url` is likely to find again; None where none is known, or neither the URL
+    nor the store can tell: then the whole page is asked for."""
     if not tools.settings.conditional:
         return None
     try:
+        parse_url(url)
         with tools.outbox.asking():
             return tools.history.latest_of(url)
     except TearsheetError:  # of no consequence: what it says is heard when the capture is compared

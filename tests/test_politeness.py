@@ -20,7 +20,7 @@ from tasks.bundle.original import read_original
 from tasks.bundle.page import read_page_block
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.errors import StoreUnavailable
-from tasks.pipeline import Outcome, Tools, archive_page, capture_stage, open_tools
+from tasks.pipeline import Outcome, Tools, archive_page, open_tools
 from tasks.recleaning import Job, open_bench, reclean_bundle
 from tasks.records import VerdictKind
 from tasks.settings import config_dirs, load_settings
@@ -386,14 +386,15 @@ def test_a_304_whose_observation_cannot_be_stored_is_a_failure(
     assert (outcome.good, outcome.waiting) == (False, "")
 
 
-def test_a_derived_bundle_can_be_asked_with_too(site: ToughServer, tools: Tools, dated: Dated) -> None:
-    """reclean takes the validators over with the WARC."""
+def test_what_is_no_url_is_looked_up_nowhere(tools: Tools) -> None:
+    for url in ("http://\udcff\udcfe/", "http://[x", "nowhere"):
+        assert archive_page(url, tools).error
+
+
+def test_the_validators_stand_in_manifest_and_provenance(site: ToughServer, tools: Tools, dated: Dated) -> None:
     outcome = archive_page(site.url("/dated"), tools)
     original = read_manifest(tools.store.read_manifest(path_of(outcome, tools).stem)).original
     assert original
     assert (original.etag, original.last_modified) == ('W/"a1"', "Sun, 22 Nov 2026 05:00:00 GMT")
     stated = member(path_of(outcome, tools), "article/provenance.json")["original"]
     assert (stated["etag"], stated["last_modified"]) == (original.etag, original.last_modified)
-    capture = capture_stage(site.url("/dated"), tools)
-    assert not capture.not_modified
-    capture.close()
