@@ -80,6 +80,8 @@ def _as_markdown(outcome: Outcome) -> str:
     if outcome.ref:
         known = "" if outcome.ref.created else " (was there already)"
         lines.append(f"- key: {code(outcome.ref.key)}, {outcome.ref.size:,} bytes{known}")
+    if outcome.robots:
+        lines.append(f"- robots.txt: {code(outcome.robots)}")
     if outcome.error:
         lines.append(f"- error: {code(str(outcome.error))}")
     lines += [f"- problem: {code(str(problem))}" for problem in outcome.problems]

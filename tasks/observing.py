@@ -14,7 +14,7 @@ from tasks.records import Capture
 from tasks.store import Store
 from tasks.store.events import Event
 from tasks.store.objects import Content
-from tasks.versioning import SAME_PAYLOAD, Compared, Version, changed_fields
+from tasks.versioning import NOT_MODIFIED, SAME_PAYLOAD, Compared, Version, changed_fields
 
 __all__ = ["observe"]
 
@@ -30,13 +30,12 @@ def observe(
 ) -> str:
     """The key of the event, stored with its WARC: `compared` found the capture to be just this version."""
     with tempfile.TemporaryDirectory(dir=workspace) as folder:
-        same_payload = compared.why == SAME_PAYLOAD
         warc = pack_observation(
             Path(folder),
             capture=capture,
             page=compared.reading.page,
             verdict=compared.reading.verdict,
-            revisits=_refers(version.manifest) if same_payload else None,
+            revisits=_refers(version.manifest, compared.why),
             provenance=provenance,
         )
         _check_sound(warc)
@@ -44,10 +43,13 @@ def observe(
         return store.put_event(event, Content(warc.path, warc.sha256, warc.size))
 
 
-def _refers(manifest: Manifest) -> Refers | None:
-    """The record of the version that has the payload."""
+def _refers(manifest: Manifest, why: str) -> Refers | None:
+    """The record of the version that has the payload; None where the visit brought one of its own."""
     original = manifest.original
-    return Refers(original.record, original.url, original.date, f"{manifest.id}.wacz") if original else None
+    if original is None or why not in (SAME_PAYLOAD, NOT_MODIFIED):
+        return None
+    container = f"{manifest.id}.wacz"
+    return Refers(original.record, original.url, original.date, container, not_modified=why == NOT_MODIFIED)
 
 
 def _check_sound(warc: Observation) -> None:

@@ -27,8 +27,11 @@ from tasks.bundle.sign import Signer
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
+from tasks.capture.hosts import Hosts
 from tasks.capture.partial import with_requisites
+from tasks.capture.policy import parse_url
 from tasks.capture.requisites import gather
+from tasks.capture.robots import Asked, Robots
 from tasks.capture.verdict import judge
 from tasks.catalog import Catalog, Heard, open_catalog
 from tasks.clean import RuleSet, load_rules
@@ -37,11 +40,22 @@ from tasks.keys import signer_of
 from tasks.observing import observe
 from tasks.outbox import Kept, Outbox, deliver_first
 from tasks.reading import Reading, read_article
-from tasks.records import Bundle, BundleRef, Capture, Metadata, Problem, Requisites, Verdict, VerdictKind
+from tasks.records import (
+    Bundle,
+    BundleRef,
+    Capture,
+    Exchange,
+    Metadata,
+    Problem,
+    Requisites,
+    Validators,
+    Verdict,
+    VerdictKind,
+)
 from tasks.settings import Settings
 from tasks.store import Store, open_store
 from tasks.timestamps import stamp_bundle
-from tasks.versioning import Compared, History, Version, compare, seen_as
+from tasks.versioning import Compared, History, Version, compare, seen_as, still_standing
 
 __all__ = [
     "Outcome",
@@ -81,6 +95,7 @@ class Tools:
     history: History  # what captures are held against
     outbox: Outbox  # where bundles wait while the store cannot take them
     signer: Signer | None = None  # of new bundles; open_tools has it unless the settings say not to sign
+    robots: Robots | None = None  # asked before each visit; None: nobody asks
 
 
 @contextlib.contextmanager
@@ -101,17 +116,31 @@ def open_tools(
     with (
         open_store(settings.store, settings) as store,
         History(store, opening) as history,
-        Recorder(settings, resolver=resolver) as recorder,
+        Recorder(settings, resolver=resolver, hosts=Hosts(settings, say=heard.say)) as recorder,
         tempfile.TemporaryDirectory(prefix="tearsheet-") as workspace,
     ):
         deliver_first(store, outbox, history, settings, say=heard.say)
-        yield Tools(settings, recorder, rules, store, Path(workspace), history, outbox, signer)
+        robots = Robots(recorder, settings.robots_by_hand)
+        yield Tools(settings, recorder, rules, store, Path(workspace), history, outbox, signer, robots)
 
 
 # ------------------------------------------------------------------ stages
-def capture_stage(url: str, tools: Tools) -> Capture:
-    """One visit to `url`, redirects followed."""
-    return tools.recorder.capture(url)
+def capture_stage(url: str, tools: Tools, known: Validators | None = None) -> Capture:
+    """One visit to `url`, redirects followed, after robots.txt was asked; with `known` only unless it still stands."""
+    asked = tools.robots.ask(url) if tools.robots else None
+    capture = tools.recorder.capture(url, known)
+    return _beside(capture, asked) if asked else capture
+
+
+def _beside(capture: Capture, asked: Asked) -> Capture:
+    """The capture with what robots.txt answered. An index has one answer for a URL and second: the page's own."""
+
+    def place(exchange: Exchange) -> tuple[str, str]:
+        return exchange.url, f"{exchange.started_at:%Y%m%d%H%M%S}"
+
+    taken = set(map(place, capture.exchanges))
+    beside = tuple(exchange for exchange in asked.exchanges if place(exchange) not in taken)
+    return replace(capture, beside=(*capture.beside, *beside), robots=asked.note)
 
 
 def clean_stage(capture: Capture, tools: Tools) -> Reading:
@@ -221,6 +250,7 @@ class Outcome:
     version: int | None = None  # its number among the versions of its article; None: it is none
     observation: str = ""  # key of the event of a visit that found nothing new
     waiting: str = ""  # path of the bundle, which waits in the outbox; `error` says why
+    robots: str = ""  # why robots.txt would not have the page archived; empty: it does not say so
     title: str = ""
     words: int = 0
     text: str = ""
@@ -262,6 +292,7 @@ class Outcome:
             "created": bool(ref and ref.created),
             "observation": self.observation or None,
             "waiting": self.waiting or None,
+            "robots": self.robots or None,
             "title": self.title or None,
             "words": self.words,
             "removed_chars": sum(self.removed.values()),
@@ -309,8 +340,11 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
     started = time.monotonic()
     run = run or Plainly(tools.settings)
     try:
-        capture = run(capture_stage, url, tools)
+        known = None if force else _known(url, tools)
+        capture = run(capture_stage, url, tools, known.validators if known else None)
         with contextlib.closing(capture):
+            if known and capture.not_modified:
+                return _not_modified(url, capture, known, tools, run, started)
             reading = run(clean_stage, capture, tools)
             with tools.history.turn(seen_as(capture, reading).pages):
                 compared, observed, unsure = _held(capture, reading, tools, run, force)
@@ -347,6 +381,27 @@ def _kept(
     if tools.settings.timestamp_url:
         problems += run(timestamp_stage, bundle, tools)
     return _outcome(url, capture, compared, problems, started, ref=ref)
+
+
+def _known(url: str, tools: Tools) -> Version | None:
+    """The latest version that a visit to `url` is likely to find again; None where none is known, or neither the URL
+    nor the store can tell: then the whole page is asked for."""
+    if not tools.settings.conditional:
+        return None
+    try:
+        parse_url(url)
+        with tools.outbox.asking():
+            return tools.history.latest_of(url)
+    except TearsheetError:  # of no consequence: what it says is heard when the capture is compared
+        return None
+
+
+def _not_modified(url: str, capture: Capture, version: Version, tools: Tools, run: Run, started: float) -> Outcome:
+    """The outcome of a visit whose server answered that the version still stands."""
+    compared, found = still_standing(capture, version), version.manifest
+    key = run(observe_stage, capture, compared, version, tools)
+    outcome = _outcome(url, capture, compared, (), started, ref=version.ref, observation=key)
+    return replace(outcome, words=found.words, text=found.text, removed=found.removed)
 
 
 def _held(
@@ -409,6 +464,7 @@ def _outcome(
         version=compared.number if ref else None,
         observation=observation,
         waiting=str(waiting or ""),
+        robots=capture.robots.reason if capture.robots and not capture.robots.allowed else "",
         title=title.value if title else "",
         words=article.words if article else 0,
         text=article.text if article else "",
@@ -468,7 +524,10 @@ def archive_pages(
     stop = stop or threading.Event()
     workers = tools.settings.workers
     pending: set[Future[Outcome]] = set()
-    with ThreadPoolExecutor(workers, thread_name_prefix="page") as pool:
+    with (
+        tools.recorder.hosts.until(stop.is_set),
+        ThreadPoolExecutor(workers, thread_name_prefix="page") as pool,
+    ):
         try:
             for url in urls:
                 if stop.is_set():

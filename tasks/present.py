@@ -62,7 +62,8 @@ def outcome_line(outcome: "Outcome") -> str:
         return f"failed   {outcome.url}"
     title = printable(outcome.title or outcome.final_url)
     if outcome.observation:
-        return f"unchanged since {ref.id}  {title}\n         {outcome.observation}, {outcome.elapsed_s:.2f} s"
+        seen = f"unchanged since {ref.id}  {title}\n         {outcome.observation}, {outcome.elapsed_s:.2f} s"
+        return seen + _robots(outcome)
     reasons = f" ({', '.join(verdict.reasons)})" if verdict.reasons else ""
     removed = sum(outcome.removed.values())
     late = "".join(
@@ -71,7 +72,7 @@ def outcome_line(outcome: "Outcome") -> str:
     return (
         f"{verdict.kind.value:8} {title}{reasons}\n         {ref.id}  {outcome.words:,} words kept, "
         f"{removed:,} characters removed, {ref.size:,} bytes, {outcome.elapsed_s:.2f} s\n         {ref.key}"
-        f"{_requisites_lines(outcome)}{late}"
+        f"{_requisites_lines(outcome)}{_robots(outcome)}{late}"
     )
 
 
@@ -85,6 +86,10 @@ def _requisites_lines(outcome: "Outcome") -> str:
     if len(found.missing) > _MISSING_TOLD:
         lines.append(f"missing: {len(found.missing) - _MISSING_TOLD:,} more, see --json")
     return "".join(f"\n         {printable(line)}" for line in lines)
+
+
+def _robots(outcome: "Outcome") -> str:
+    return printable(f"\n         archived although {outcome.robots}") if outcome.robots else ""
 
 
 def pushed_line(done: "Delivered") -> str:

@@ -29,8 +29,10 @@ __all__ = [
     "Problem",
     "Removal",
     "Requisites",
+    "RobotsNote",
     "Sourced",
     "Tls",
+    "Validators",
     "Verdict",
     "VerdictKind",
     "count_words",
@@ -134,6 +136,30 @@ class Requisites:
 
 
 @dataclass(frozen=True, slots=True)
+class RobotsNote:
+    """What robots.txt said of a page before it was visited."""
+
+    policy: str  # obey or report
+    allowed: bool
+    reason: str  # `disallowed by https://…/robots.txt`, or why it could not be read
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What a server gave to tell one answer for `url` from the next (RFC 9110, 8.8); at least one of them."""
+
+    url: str
+    etag: str = ""
+    last_modified: str = ""
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers that ask for the page unless it is still that answer."""
+        pairs = (("If-None-Match", self.etag), ("If-Modified-Since", self.last_modified))
+        return tuple((name, value) for name, value in pairs if value)
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
     """One visit to one URL: its exchanges in order, redirects first, the page last."""
 
@@ -144,6 +170,13 @@ class Capture:
     clock: Clock | None = None
     beside: tuple[Exchange, ...] = ()  # exchanges of this visit that are not on the way to the page: requisites, robots
     requisites: Requisites | None = None  # None: nobody looked for any
+    robots: RobotsNote | None = None  # None: nobody asked
+    conditional: bool = False  # the page was asked for with the validators of a version
+
+    @property
+    def not_modified(self) -> bool:
+        """Whether the server answered that the version we asked about still stands."""
+        return self.conditional and self.page.status == 304
 
     @property
     def page(self) -> Exchange:

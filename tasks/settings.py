@@ -52,6 +52,14 @@ class Settings:
     requisite_bytes: int
     requisites_bytes: int
     requisites_s: float
+    host_at_once: int
+    host_interval_s: float
+    crawl_delay_max_s: float
+    host_rest_s: float
+    host_wait_s: float
+    robots: str
+    robots_by_hand: str
+    conditional: bool
     thin_words: int
     thinner_share: float
     thinner_from_words: int
@@ -59,7 +67,6 @@ class Settings:
     per_host: int
     attempts: int
     retry_wait_s: float
-    robots: str
     sign: bool
     key_file: str
     require_signature: bool
@@ -84,9 +91,13 @@ _CHOICES = {
     "s3_addressing": ("path", "virtual"),
     "object_lock": ("", "governance", "compliance"),
     "robots": ("obey", "report", "ignore"),
+    "robots_by_hand": ("obey", "report", "ignore"),
 }
 # Every other number is above zero.
-_MAY_BE_ZERO = ("max_redirects", "thin_words", "thinner_share", "thinner_from_words", "retry_wait_s")
+_MAY_BE_ZERO = (
+    *("max_redirects", "thin_words", "thinner_share", "thinner_from_words", "retry_wait_s"),
+    *("host_interval_s", "crawl_delay_max_s", "host_rest_s"),
+)
 _MAX_DAYS = 36_500  # a hundred years
 _YES_OR_NO = {"true": True, "false": False}
 _IN_HEADERS = ("user_agent", "contact", "accept_language")

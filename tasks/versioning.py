@@ -2,6 +2,7 @@
 
 | first that holds | the capture is |
 | --- | --- |
+| a 304 to the validators of a version | unchanged, `not-modified`: that version still stands |
 | its own verdict is bad | stored as such: no version |
 | the page's payload is that of the latest version | unchanged, `same-payload`, whatever newer rules would make of it |
 | same title and same text, both normalised | unchanged, `same-text` |
@@ -28,12 +29,13 @@ from tasks.catalog import Entry, Page, read_entry
 from tasks.errors import DiskFull, NotFound
 from tasks.normalising import normalised
 from tasks.reading import Reading
-from tasks.records import BundleRef, Capture, Metadata, Verdict, VerdictKind
+from tasks.records import BundleRef, Capture, Metadata, PageText, Validators, Verdict, VerdictKind
 from tasks.settings import Settings
 from tasks.store import Store
 from tasks.store.layout import bundle_key
 
 __all__ = [
+    "NOT_MODIFIED",
     "Compared",
     "History",
     "Version",
@@ -41,11 +43,13 @@ __all__ = [
     "changed_fields",
     "compare",
     "seen_as",
+    "still_standing",
     "still_thin",
     "thinner_than_latest",
 ]
 
-SAME_PAYLOAD, SAME_TEXT = "same-payload", "same-text"
+SAME_PAYLOAD, SAME_TEXT, NOT_MODIFIED = "same-payload", "same-text", "not-modified"
+_SENT_BACK = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,1023}")  # validators that can stand in a request
 _THINNER = re.compile(r"words-[0-9]+-of-([0-9]+)-in-([0-9]{14}-[0-9a-f]{16})")
 
 
@@ -78,6 +82,17 @@ class Version:
         return Link(self.manifest.id, self.manifest.sha256)
 
     @property
+    def validators(self) -> Validators | None:
+        """What its server can be asked with whether it still stands; None where it gave nothing."""
+        original = self.manifest.original
+        if original is None or self.manifest.status != 200:
+            return None
+        etag, modified = (
+            text if _SENT_BACK.fullmatch(text) else "" for text in (original.etag, original.last_modified)
+        )
+        return Validators(original.url, etag, modified) if etag or modified else None
+
+    @property
     def ref(self) -> BundleRef:
         """Where it stands in the store."""
         found = self.manifest
@@ -90,7 +105,7 @@ class Compared:
 
     reading: Reading  # its verdict is that of this comparison
     latest: Version | None = None  # what it was held against
-    why: str = ""  # same-payload or same-text: it is unchanged; empty: it is to be stored
+    why: str = ""  # same-payload, same-text or not-modified: it is unchanged; empty: it is to be stored
     previous: Link | None = None  # what its bundle shall name as the version before
     number: int | None = None  # of the version it confirms or becomes; None: it is no version
     forced: bool = False  # it is stored as it is, whatever the comparison would say
@@ -127,6 +142,13 @@ def compare(
     earlier = latest.manifest.id[:14] <= f"{capture.started_at:%Y%m%d%H%M%S}"
     number = latest.number + 1 if reading.verdict.good and earlier else None
     return Compared(reading, latest, previous=latest.link if earlier else None, number=number, forced=force)
+
+
+def still_standing(capture: Capture, version: Version) -> Compared:
+    """What a capture comes to whose server answered 304: the version it was asked about, read as it was then."""
+    found = version.manifest
+    page = PageText(found.media_type, None)
+    return Compared(Reading(page, None, found.metadata, found.verdict), version, NOT_MODIFIED, number=version.number)
 
 
 def _unchanged(capture: Capture, reading: Reading, latest: Manifest) -> str:
@@ -271,6 +293,11 @@ class History:
             return Version(number, read_manifest(self._store.read_manifest(entry.id))) if entry else None
         except NotFound:  # taken down since
             return None
+
+    def latest_of(self, url: str) -> Version | None:
+        """The newest good version of the article that a visit to `url` would be of, as far as the URL tells."""
+        asked = Entry("", url, url, "", "", VerdictKind.OK, (), "", 0, 0)
+        return self.latest(asked)
 
     def add(self, id_: str, manifest: bytes) -> None:
         """A bundle that has just been stored; a catalog that is opened later finds it by itself."""

@@ -5,13 +5,11 @@ Like tasks/pipeline.py this takes how a stage is run as a parameter; a shard, ne
 recorders of task runs lose some of them at five a URL and a thousand URLs.
 """
 
-import threading
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from tasks.capture.decode import read_payload
 from tasks.capture.robots import Robots
@@ -21,7 +19,6 @@ from tasks.pipeline import Outcome, Plainly, Run, Tools, archive_pages, capture_
 from tasks.sources import Fetched, Source, discover
 
 __all__ = [
-    "Pace",
     "Plan",
     "Report",
     "archive_shard",
@@ -33,9 +30,6 @@ __all__ = [
 ]
 
 SHARD_URLS = 50  # pages archived in one stage: one row in a run's record
-MAX_DELAY_S = 60.0  # a longer Crawl-delay in robots.txt is held to be this, or one site could stop a run for days
-
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +102,20 @@ def watch_source(
     Raises a TearsheetError where the feed, the list or the store's listing cannot be read: then nothing was archived.
     """
     run = run or Plainly(tools.settings)
+    tools = replace(tools, robots=_robots(tools))
     urls = run(discover_stage, source, tools)
     plan = run(plan_stage, source, urls, tools)
-    pace = Pace(plan.delays_s)
     outcomes = [_unread(url, why) for url, why in plan.unread]
     for outcome in outcomes:
         heard(outcome)
     for shard in make_shards(plan.due):
-        outcomes += run(archive_shard, shard, tools, pace, heard)
+        outcomes += run(archive_shard, shard, tools, heard)
     return Report(source.name, plan, tuple(outcomes))
+
+
+def _robots(tools: Tools) -> Robots:
+    """robots.txt under the policy of scheduled runs."""
+    return (tools.robots or Robots(tools.recorder)).under(tools.settings.robots)
 
 
 def _unread(url: str, why: str) -> Outcome:
@@ -130,8 +129,11 @@ def discover_stage(source: Source, tools: Tools) -> tuple[str, ...]:
 
 
 def _fetch(url: str, tools: Tools) -> Fetched:
-    """What the URL of a feed or list answers; CaptureTransient or CaptureFailed for anything but a whole 200."""
-    with closing(Plainly(tools.settings)(capture_stage, url, tools)) as capture:
+    """What the URL of a feed or list answers; CaptureTransient or CaptureFailed for anything but a whole 200.
+
+    Who wrote watch.toml named it: robots.txt is asked for the pages that it lists.
+    """
+    with closing(Plainly(tools.settings)(capture_stage, url, replace(tools, robots=None))) as capture:
         page = capture.page
         if page.status != 200 or page.truncated:
             what = f"the answer was cut ({page.truncated})" if page.truncated else f"the answer was {page.status}"
@@ -147,7 +149,7 @@ def plan_stage(source: Source, urls: tuple[str, ...], tools: Tools) -> Plan:
     attempts = tools.settings.attempts
     with open_catalog(tools.store, tools.settings, heard=Heard(broken=stop_at)) as catalog:
         new = [url for url in urls if identity(url) not in held_urls(catalog.answering(url), attempts)]
-    asking = _Asking(Robots(tools.recorder), tools.settings.robots)
+    asking = _Asking(_robots(tools), tools.settings.crawl_delay_max_s)
     due: list[str] = []
     left = 0
     for at, url in enumerate(new):
@@ -170,8 +172,8 @@ def plan_stage(source: Source, urls: tuple[str, ...], tools: Tools) -> Plan:
 class _Asking:
     """What robots.txt says of one URL after the other, noted as the policy (obey, report, ignore) wants it."""
 
-    def __init__(self, robots: Robots, policy: str) -> None:
-        self.robots, self.policy = robots, policy
+    def __init__(self, robots: Robots, max_delay_s: float) -> None:
+        self.robots, self.policy, self.max_delay_s = robots, robots.policy, max_delay_s
         self.disallowed: list[tuple[str, str]] = []
         self.unread: list[tuple[str, str]] = []
         self.delays_s: dict[str, float] = {}
@@ -185,7 +187,7 @@ class _Asking:
         except UrlRefused:
             return True  # the capture refuses it too, and its outcome says why
         if answer.crawl_delay_s:
-            self.delays_s[host_of(url)] = min(answer.crawl_delay_s, MAX_DELAY_S)
+            self.delays_s[host_of(url)] = min(answer.crawl_delay_s, self.max_delay_s)
         if answer.allowed:
             return True
         (self.disallowed if answer.read or self.policy == "report" else self.unread).append((url, answer.reason))
@@ -234,49 +236,10 @@ def _in_turn(urls: list[str]) -> tuple[str, ...]:
     return tuple(url for _, url in sorted(keyed, key=lambda pair: pair[0]))
 
 
-def archive_shard(
-    urls: tuple[str, ...], tools: Tools, pace: "Pace", heard: Callable[[Outcome], None]
-) -> tuple[Outcome, ...]:
+def archive_shard(urls: tuple[str, ...], tools: Tools, heard: Callable[[Outcome], None]) -> tuple[Outcome, ...]:
     """The outcomes of a shard's pages, each told to `heard`; texts are left out: the store has them."""
     outcomes = []
-    for outcome in archive_pages(urls, tools, run=pace.keep(Plainly(tools.settings))):
+    for outcome in archive_pages(urls, tools, run=Plainly(tools.settings)):
         heard(outcome)
         outcomes.append(replace(outcome, text=""))
     return tuple(outcomes)
-
-
-class Pace:
-    """Keeps captures of one host apart by the delay its robots.txt asks for; one for a whole run, safe in threads."""
-
-    def __init__(
-        self,
-        delays_s: Mapping[str, float],
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.delays_s, self.clock, self.sleep = delays_s, clock, sleep
-        self.next_at: dict[str, float] = {}
-        self.guard = threading.Lock()
-
-    def keep(self, run: Run) -> Run:
-        """`run`, with each capture waiting for its host's turn first."""
-
-        def paced(stage: Callable[..., R], *args: Any) -> R:
-            if stage is capture_stage:
-                self.wait(host_of(args[0]))
-            return run(stage, *args)
-
-        return paced
-
-    def wait(self, host: str) -> None:
-        """Returns when the host's turn has come; the turn after it is one delay later."""
-        delay_s = self.delays_s.get(host, 0.0)
-        if not delay_s:
-            return
-        with self.guard:
-            now = self.clock()
-            turn = max(now, self.next_at.get(host, now))
-            self.next_at[host] = turn + delay_s
-        if turn > now:
-            self.sleep(turn - now)

@@ -40,7 +40,13 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def settings(site: Site, tmp_path: Path) -> Settings:
-    return load_settings(environ={}, store=str(tmp_path / "store"), cache=str(tmp_path / "cache"), allow=(site.pair,))
+    return load_settings(
+        environ={},
+        store=str(tmp_path / "store"),
+        cache=str(tmp_path / "cache"),
+        allow=(site.pair,),
+        robots_by_hand="ignore",
+    )
 
 
 def archived(settings: Settings, url: str, **more: bool) -> Outcome:

@@ -78,6 +78,8 @@ class Origin:
     url: str
     date: str  # its WARC-Date
     payload: Digest
+    etag: str = ""  # as its headers have them; empty: it has none, or the bundle is older than these fields
+    last_modified: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +255,8 @@ def _origin(table: Mapping[str, Any]) -> Origin | None:
         return None
     item = _mapping(table, "original")
     record, url, date = (_string(item, name) for name in ("record", "url", "date"))
-    return Origin(record, url, date, Digest(_string(item, "payload", _DIGEST)))
+    etag, last_modified = (_string(item, name) if name in item else "" for name in ("etag", "last_modified"))
+    return Origin(record, url, date, Digest(_string(item, "payload", _DIGEST)), etag, last_modified)
 
 
 def _table(data: bytes) -> dict[str, Any]:

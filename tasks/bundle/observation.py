@@ -30,8 +30,8 @@ def pack_observation(
 ) -> Observation:
     """`<time>-observation.warc.gz` in a folder of the caller's own: records as in data.warc.gz of a bundle.
 
-    Where the page's payload is the one that `revisits` names, a revisit record stands for its response. The same
-    capture gives the same bytes.
+    Where the page's payload is the one that `revisits` names, a revisit record stands for its response, as it does for
+    a 304. The same capture gives the same bytes.
     """
     path = folder / f"{capture.started_at:%Y%m%d%H%M%S}-observation.warc.gz"
     seed = f"{capture.started_at:%Y-%m-%dT%H:%M:%S.%fZ} {capture.url}"

@@ -164,7 +164,7 @@ def _write_members(file: IO[bytes], contents: _Contents) -> list[Entry]:
 
 
 def _write_data(warc: WarcFile, contents: _Contents) -> None:
-    """warcinfo, then response, request and metadata of each exchange."""
+    """warcinfo, then response, request and metadata of each exchange: the way to the page, then what is beside it."""
     capture, page, verdict = contents.capture, contents.page, contents.verdict
     warc.start(warc_info(capture, contents.provenance), capture.started_at)
     for exchange, record_id, row in write_exchanges(warc, capture, about_page(page, verdict)):
@@ -235,13 +235,16 @@ def _provenance(contents: _Contents) -> bytes:
 
 
 def _original(contents: _Contents) -> dict[str, str]:
-    """The record that the article was read from."""
+    """The record that the article was read from, and what its server told it apart by."""
+    page = contents.capture.page
+    validators = {"etag": page.header("etag"), "last_modified": page.header("last-modified")}
     return {
         "member": f"archive/{DATA}",
         "record": contents.page_record,
         "url": contents.capture.final_url,
-        "date": warc_date(contents.capture.page.started_at),
-        "payload": contents.capture.page.payload_digest,
+        "date": warc_date(page.started_at),
+        "payload": page.payload_digest,
+        **{name: value for name, value in validators.items() if value},
     }
 
 

@@ -5,6 +5,7 @@ its parent, because a WARC does not hold all of it.
 """
 
 import base64
+import dataclasses
 from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -23,7 +24,7 @@ def settings_digest(settings: Mapping[str, Any]) -> Digest:
 
 def capture_facts(capture: Capture) -> dict[str, Any]:
     """The object `capture` of provenance.json; each distinct certificate stands in it once."""
-    exchanges = (*capture.exchanges, *capture.beside)
+    exchanges, robots = (*capture.exchanges, *capture.beside), capture.robots
     sessions = [exchange.tls for exchange in exchanges if exchange.tls]
     certificates = {digest_of(der): der for session in sessions for der in session.chain}
     clock = capture.clock
@@ -34,6 +35,7 @@ def capture_facts(capture: Capture) -> dict[str, Any]:
             {"digest": digest, "der": base64.b64encode(der).decode()} for digest, der in certificates.items()
         ],
         **({"requisites": _requisites(capture.requisites)} if capture.requisites else {}),
+        **({"robots": dataclasses.asdict(robots)} if robots else {}),
     }
 
 

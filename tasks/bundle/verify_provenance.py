@@ -45,6 +45,8 @@ def _check_capture(
     for digest, der in certificates.items():
         if digest_of(der) != digest:
             findings.add("derived-mismatch", PLACE, f"a certificate of the digest {digest}", digest_of(der))
+    if not _is_robots(capture.get("robots")):
+        findings.add("derived-broken", PLACE, "robots with policy, allowed and reason", capture["robots"])
     sessions = [one["tls"] for one in capture["exchanges"]]
     for session in filter(None, sessions):
         if session["chain_is"] not in _CHAINS or not set(session["chain"][1:]) <= certificates.keys():
@@ -54,6 +56,14 @@ def _check_capture(
         findings.add(
             "derived-mismatch", PLACE, f"the servers' certificates as in the WARC: {list(_leaves(notes))}", leaves
         )
+
+
+def _is_robots(note: object) -> bool:
+    """Whether it is what was noted of robots.txt; None where nobody asked."""
+    if note is None:
+        return True
+    kinds = {"policy": str, "allowed": bool, "reason": str}
+    return isinstance(note, dict) and {name: type(value) for name, value in note.items()} == kinds
 
 
 def _leaves(notes: Sequence[Record]) -> Iterator[str]:

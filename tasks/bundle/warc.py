@@ -37,6 +37,8 @@ __all__ = [
 VERSION = "WARC/1.1"
 CONFORMS_TO = "http://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/"
 IDENTICAL_PAYLOAD = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
+# Without /revisit/ in the standard's example: https://github.com/iipc/warc-specifications/issues/36
+NOT_MODIFIED = "http://netpreserve.org/warc/1.1/revisit/server-not-modified"
 NAMESPACE = uuid.UUID("0b7a3c5e-6f0d-5c5b-9a53-6d1f5c0f2c11")  # of our record ids; never to be changed
 
 # Bodies that deflate cannot make smaller are stored: trying costs time and gains nothing.
@@ -79,12 +81,13 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Refers:
-    """The response, in another file, whose payload a revisit found again."""
+    """The response, in another file, which a visit found again."""
 
     record: str
     url: str
     date: str
     container: str  # name of the file that holds it
+    not_modified: bool = False  # the server said so itself (304); else it is known by its digest
 
 
 class _ExactWriter(WARCWriter):  # type: ignore[misc] # warcio has no types
@@ -176,20 +179,21 @@ def write_exchanges(
 ) -> Iterator[tuple[Exchange, str, Row]]:
     """Write response, request and metadata of each exchange; gives each with its response's record id and index row.
 
-    `about_page` goes into the metadata record of the page. Where the page's payload is that of a record `revisits`,
-    a revisit record with the head alone stands in place of its response.
+    The way to the page comes first, then what is beside it. `about_page` goes into the page's metadata record. Where
+    its payload is that of a record `revisits`, a revisit record with the head alone stands in place of its response.
     """
-    via = ""
-    for exchange in (*capture.exchanges, *capture.beside):
+    before: Exchange | None = None
+    for number, exchange in enumerate((*capture.exchanges, *capture.beside)):
         response = _write_pair(file, exchange, revisits if exchange is capture.page else None)
-        led = exchange.via or via
-        about = [*_facts(exchange), *([("via", led)] if led else [])]
+        led = before is not None and (number < len(capture.exchanges) or 300 <= before.status < 400)
+        via = exchange.via or (before.url if before and led else "")
+        about = [*_facts(exchange), *([("via", via)] if via else [])]
         if exchange is capture.page:
             about += about_page.items()
         target = [("WARC-Target-URI", exchange.url), ("WARC-Concurrent-To", response.record_id)]
         fields = [*target, ("Content-Type", "application/warc-fields")]
         file.add("metadata", fields, Block.of(warc_fields(about)), date=exchange.started_at)
-        via = exchange.url
+        before = exchange
         yield exchange, response.record_id, _row(file, exchange, response)
 
 
@@ -218,18 +222,21 @@ def _write_response(file: WarcFile, exchange: Exchange, where: Iterable[tuple[st
 
 
 def _write_revisit(file: WarcFile, exchange: Exchange, where: Iterable[tuple[str, str]], refers: Refers) -> Placed:
-    """The head that came, and which record has the payload: WARC/1.1, section 6.7.2."""
+    """The head that came, and which record has the payload: WARC/1.1, sections 6.7.2 and 6.7.3.
+
+    A 304 is whole as it is: it has no payload, so that there is nothing to digest and nothing cut off.
+    """
+    same = [("WARC-Profile", IDENTICAL_PAYLOAD), ("WARC-Payload-Digest", exchange.payload_digest)]
     fields = [
         *where,
         ("Content-Type", "application/http; msgtype=response"),
-        ("WARC-Profile", IDENTICAL_PAYLOAD),
-        ("WARC-Payload-Digest", exchange.payload_digest),
+        *([("WARC-Profile", NOT_MODIFIED)] if refers.not_modified else same),
         ("WARC-Refers-To", refers.record),
         ("WARC-Refers-To-Target-URI", refers.url),
         ("WARC-Refers-To-Date", refers.date),
         # In use by Browsertrix and ReplayWeb.page: https://github.com/iipc/warc-specifications/issues/111
         ("WARC-Refers-To-Container", f"file://{refers.container}"),
-        ("WARC-Truncated", "length"),
+        *([] if refers.not_modified else [("WARC-Truncated", "length")]),
     ]
     return file.add("revisit", fields, Block.of(exchange.response_head), date=exchange.started_at)
 

@@ -9,7 +9,7 @@ from tasks.errors import DiskFull
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["SpooledBody"]
+__all__ = ["KeptBody", "SpooledBody"]
 
 _IN_MEMORY_BYTES = 1 << 20
 
@@ -42,6 +42,22 @@ class SpooledBody:
     def close(self) -> None:
         """Give the memory or the file back; twice is fine."""
         self._spool.close()
+
+
+class KeptBody:
+    """Bytes in memory that several captures share; implements `tasks.records.Body`."""
+
+    __slots__ = ("_data", "size")
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self.size = data, len(data)
+
+    def open(self) -> BinaryIO:
+        """A reader at the first byte with a position of its own."""
+        return io.BytesIO(self._data)
+
+    def close(self) -> None:
+        """Nothing: another capture may read it yet."""
 
 
 class _Reader(io.RawIOBase):

@@ -4,17 +4,18 @@ import dataclasses
 import re
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from tasks.capture.clock import read_clock
 from tasks.capture.connect import Connection, Pool, TlsContext, open_connection
+from tasks.capture.hosts import ASKS_TO_WAIT, Hosts, retry_after_s
 from tasks.capture.policy import Policy, Resolver, Target, parse_url
-from tasks.capture.wire import Received, receive
+from tasks.capture.wire import Limits, Received, receive
 from tasks.errors import CaptureFailed, CaptureTransient, SettingsError, TearsheetError
-from tasks.records import Capture, Exchange
+from tasks.records import Capture, Exchange, Validators
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,8 +45,10 @@ class Recorder:
         resolver: Resolver | None = None,
         ssl_context: "ssl.SSLContext | None" = None,
         clock: Callable[[], datetime] = _utc_now,
+        hosts: Hosts | None = None,
     ) -> None:
         self.settings = settings
+        self.hosts = hosts or Hosts(settings)  # every request passes it
         self.policy = Policy(settings.allow, frozenset(settings.ports), resolver or socket.getaddrinfo)
         self._tls, self._pool, self._clock = TlsContext(ssl_context), Pool(), clock
         self._headers = (
@@ -64,14 +67,20 @@ class Recorder:
 
     def close(self) -> None:
         """Every connection closed; captures already made stay readable."""
+        self.hosts.close()
         self._pool.close()
 
-    def capture(self, url: str) -> Capture:
-        """One visit to `url`: each redirect an exchange, the page last.
+    def capture(self, url: str, known: Validators | None = None) -> Capture:
+        """One visit to `url`, when its host's turn has come: each redirect an exchange, the page last.
 
+        Where the way leads to the URL of `known`, that is asked for only unless it is still the same.
         Raises UrlRefused, CaptureTransient or CaptureFailed; an error on a later hop names the way there.
         """
-        return Capture(url, self.follow(url), self.settings.agent, clock=read_clock())
+        target = parse_url(url)
+        self.hosts.page(target)
+        exchanges = self._way(target, known=known)
+        conditional = known is not None and exchanges[-1].url == known.url
+        return Capture(url, exchanges, self.settings.agent, clock=read_clock(), conditional=conditional)
 
     def follow(
         self,
@@ -85,14 +94,23 @@ class Recorder:
 
         `max_body_bytes` and `deadline`, by time.monotonic(), may only lower the limits of the settings.
         """
+        limits = self._limits(max_body_bytes)
+        return self._way(parse_url(url), headers=tuple(headers), limits=limits, deadline=deadline)
+
+    def _way(
+        self,
+        target: Target,
+        *,
+        known: Validators | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+        limits: Limits | None = None,
+        deadline: float | None = None,
+    ) -> tuple[Exchange, ...]:
         exchanges: list[Exchange] = []
-        limits = self.settings
-        if max_body_bytes is not None and max_body_bytes < limits.max_body_bytes:
-            limits = dataclasses.replace(limits, max_body_bytes=max_body_bytes)
         try:
-            target = parse_url(url)
             while True:
-                exchanges.append(self._exchange(target, tuple(headers), limits, deadline))
+                asking = known.headers if known and known.url == target.url else headers
+                exchanges.append(self._exchange(target, asking, limits, deadline))
                 following = _following(exchanges, self.settings.max_redirects)
                 if following is None:
                     return tuple(exchanges)
@@ -106,14 +124,52 @@ class Recorder:
                 raise _on_the_way(error, exchanges) from error
             raise
 
-    def exchange(self, url: str, headers: Iterable[tuple[str, str]] = ()) -> Exchange:
-        """One GET without redirects; `headers` replace ours of the same name. The caller closes the body."""
-        return self._exchange(parse_url(url), tuple(headers), self.settings, None)
+    def exchange(
+        self, url: str, headers: Iterable[tuple[str, str]] = (), *, max_body_bytes: int | None = None
+    ) -> Exchange:
+        """One GET without redirects; `headers` replace ours of the same name. The caller closes the body.
+
+        A body of more than `max_body_bytes` is cut there.
+        """
+        return self._exchange(parse_url(url), tuple(headers), self._limits(max_body_bytes))
+
+    def _limits(self, max_body_bytes: int | None) -> Limits:
+        """Those of the settings, but for a lower one of bodies."""
+        if max_body_bytes is None or max_body_bytes >= self.settings.max_body_bytes:
+            return self.settings
+        return dataclasses.replace(self.settings, max_body_bytes=max_body_bytes)
+
+    def hops(self, url: str, *, max_redirects: int, max_body_bytes: int) -> Iterator[Exchange]:
+        """The exchanges from `url` on, each as it ends; the last one may be a redirect that was one too many.
+
+        Raises as `capture` does, after those before were given. The caller closes their bodies.
+        """
+        seen: list[Exchange] = []
+        following: Target | None = parse_url(url)
+        while following:
+            seen.append(self.exchange(following.url, max_body_bytes=max_body_bytes))
+            yield seen[-1]
+            try:
+                following = _following(seen, max_redirects)
+            except CaptureFailed:  # too many, or round in a circle
+                return
 
     def _exchange(
-        self, target: Target, headers: tuple[tuple[str, str], ...], limits: Settings, deadline: float | None
+        self,
+        target: Target,
+        headers: tuple[tuple[str, str], ...],
+        limits: Limits | None = None,
+        deadline: float | None = None,
     ) -> Exchange:
+        """One exchange, when the host may be asked; where it answers that it wants a rest, it gets one."""
         request = _request(target, self._headers, headers)
+        with self.hosts.request(target, deadline):
+            exchange = self._fetch(target, request, limits or self.settings, deadline)
+        if exchange.status in ASKS_TO_WAIT:
+            self.hosts.rest(target, retry_after_s(exchange.header("retry-after"), exchange.ended_at) or 0.0)
+        return exchange
+
+    def _fetch(self, target: Target, request: bytes, limits: Limits, deadline: float | None) -> Exchange:
         connection = self._pool.take(target.origin)
         if connection is not None:
             try:
@@ -121,16 +177,16 @@ class Recorder:
             except CaptureTransient as error:
                 if error.code != "no-response":
                     raise  # the server had begun to answer: a second request would be a second visit
-        timeout_s = min(limits.connect_timeout_s, limits.total_timeout_s)
+        timeout_s = min(self.settings.connect_timeout_s, self.settings.total_timeout_s)
         if deadline is not None:
             timeout_s = max(0.01, min(timeout_s, deadline - time.monotonic()))
         return self._over(open_connection(target, self.policy, self._tls, timeout_s), target, request, limits, deadline)
 
     def _over(
-        self, connection: Connection, target: Target, request: bytes, limits: Settings, deadline: float | None
+        self, connection: Connection, target: Target, request: bytes, limits: Limits, deadline: float | None
     ) -> Exchange:
         started_at, started = self._clock(), time.monotonic()
-        ends = started + limits.total_timeout_s
+        ends = started + self.settings.total_timeout_s
         deadline = ends if deadline is None else min(ends, deadline)
         received = None
         try:

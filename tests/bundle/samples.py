@@ -24,6 +24,7 @@ from tasks.records import (
     PageText,
     Removal,
     Requisites,
+    RobotsNote,
     Sourced,
     Tls,
     Verdict,
@@ -140,6 +141,14 @@ def captures() -> dict[str, Capture]:
         "error": (exchange(b"<p>gone", status="404 Not Found", headers=(ctype, ("Content-Length", "7"))),),
     }
     found = {name: Capture(exchanges[0].url, exchanges, AGENT) for name, exchanges in made.items()}
+    rules = exchange(
+        b"User-agent: *\n",
+        url="https://news.example/robots.txt",
+        headers=(("Content-Type", "text/plain"),),
+        after_s=-30.0,
+    )
+    note = RobotsNote("report", True, "allowed by https://news.example/robots.txt")
+    found["beside"] = Capture(URL, made["plain"], AGENT, beside=(rules,), robots=note)
     return found | {"requisites": with_requisites(made["redirect"])}
 
 

@@ -129,3 +129,14 @@ def test_what_has_another_form_is_found_and_never_raises(bundle: Path, tmp_path:
 
 def test_an_older_bundle_without_them_is_sound(bundle: Path, tmp_path: Path) -> None:
     assert edited(bundle, tmp_path / "x.wacz", lambda table: (table.pop("capture"), table.pop("settings_digest"))) == []
+
+
+@pytest.mark.parametrize("note", [{}, {"policy": "obey", "allowed": 1, "reason": "x"}, "allowed"])
+def test_a_note_of_robots_txt_that_is_none_is_a_problem(note: object, tmp_path: Path) -> None:
+    bundle = pack(tmp_path, "beside").path
+    assert is_sound(verify_file(bundle))
+    found = json.loads(members(bundle)[NAME])
+    assert found["capture"]["robots"]["policy"] == "report"
+    found["capture"]["robots"] = note
+    broken = rewrite(bundle, tmp_path / "broken.wacz", {NAME: json_page(found)})
+    assert [problem.code for problem in verify_file(broken) if problem.severity == "error"] == ["derived-broken"]

@@ -1,5 +1,6 @@
 """What robots.txt allows, and what its absence means."""
 
+import gzip
 import threading
 from collections.abc import Callable
 
@@ -7,7 +8,7 @@ import pytest
 
 from tasks.capture.fetch import Recorder
 from tasks.capture.robots import Robots
-from tasks.errors import UrlRefused
+from tasks.errors import CaptureFailed, CaptureTransient, UrlRefused
 from tasks.settings import Settings
 from tests.hostile import cases
 from tests.hostile.cases import response
@@ -110,3 +111,100 @@ def test_an_origin_is_asked_once_by_many_threads(settings: Callable[..., Setting
 def test_what_is_no_url_is_refused(recorder: Recorder) -> None:
     with pytest.raises(UrlRefused):
         Robots(recorder).allows("nowhere")
+
+
+# ------------------------------------------------------------------ limits of RFC 9309
+@pytest.mark.parametrize(("hops", "allowed"), [(5, False), (6, True)])
+def test_so_many_redirects_are_followed_and_beyond_there_is_none(
+    hops: int, allowed: bool, serve: Serve, server: ToughServer, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hop(number: int) -> bytes:
+        return response(b"", b"Location: /hop%d" % number, status=b"302 Found")
+
+    serve(hop(1))
+    for number in range(1, hops):
+        monkeypatch.setitem(cases.CASES, f"hop{number}", lambda _request, n=number: iter((hop(n + 1),)))
+    last = response(b"User-agent: *\nDisallow: /")
+    monkeypatch.setitem(cases.CASES, f"hop{hops}", lambda _request: iter((last,)))
+    answer = Robots(recorder).allows(server.url("/a"))
+
+    assert answer.allowed is allowed
+    assert len(answer.exchanges) == 6
+
+
+def test_redirects_in_a_circle_lead_to_none(serve: Serve, server: ToughServer, recorder: Recorder) -> None:
+    serve(response(b"", b"Location: /robots.txt", status=b"302 Found"))
+    assert Robots(recorder).allows(server.url("/a")).allowed
+
+
+@pytest.mark.parametrize(("before", "allowed"), [(500 * 1024, False), (513 * 1024, True)])
+@pytest.mark.parametrize("coded", [False, True])
+def test_what_lies_beyond_512_kib_is_not_read(
+    before: int, allowed: bool, coded: bool, serve: Serve, server: ToughServer, recorder: Recorder
+) -> None:
+    rules = b"User-agent: *\n" + b"# " + b"x" * before + b"\nDisallow: /a\n"
+    serve(response(gzip.compress(rules), cases.GZIP) if coded else response(rules))
+    answer = Robots(recorder).allows(server.url("/a"))
+
+    assert answer.allowed is allowed
+    assert answer.exchanges[0].body.size <= 512 * 1024
+    assert answer.exchanges[0].truncated == ("length" if allowed and not coded else "")
+
+
+@pytest.mark.parametrize(("status", "kept_s"), [(b"200 OK", 24 * 3600), (b"404 No", 24 * 3600), (b"500 Oh", 300)])
+def test_an_answer_is_kept_for_a_day_at_most_and_a_failure_for_minutes(
+    status: bytes, kept_s: int, serve: Serve, settings: Callable[..., Settings]
+) -> None:
+    serve(response(b"User-agent: *\n", status=status))
+    moment = [0.0]
+    with ToughServer() as own, Recorder(settings(allow=(own.pair,))) as recorder:
+        robots = Robots(recorder, clock=lambda: moment[0])
+        for moment[0], asked in ((0.0, 1), (kept_s - 1.0, 1), (kept_s + 1.0, 2)):
+            robots.allows(own.url("/a"))
+            assert len(own.requests("/robots.txt")) == asked
+
+
+# ------------------------------------------------------------------ what a capture is told
+def test_what_forbids_a_page_stops_who_obeys_and_is_told_to_who_reports(
+    server: ToughServer, recorder: Recorder
+) -> None:
+    robots, url = Robots(recorder), server.url("/private/x")
+    asked = robots.ask(url)
+    assert asked
+    assert (asked.note.policy, asked.note.allowed) == ("report", False)
+    assert asked.note.reason == f"disallowed by {server.url('/robots.txt')}"
+    with pytest.raises(CaptureFailed, match="disallowed by") as caught:
+        robots.under("obey").ask(url)
+    assert caught.value.code == "robots"
+    allowed = robots.under("obey").ask(server.url("/plain"))
+    assert allowed
+    assert allowed.note.allowed
+    assert robots.under("ignore").ask(url) is None
+
+
+def test_what_cannot_be_read_may_pass(serve: Serve, server: ToughServer, recorder: Recorder) -> None:
+    serve(response(b"", status=b"500 Oh"))
+    robots = Robots(recorder, "obey")
+    with pytest.raises(CaptureTransient, match="answered 500"):
+        robots.ask(server.url("/plain"))
+    asked = robots.under("report").ask(server.url("/plain"))
+    assert asked
+    assert not asked.note.allowed
+
+
+def test_nobody_asks_for_a_robots_txt_itself_or_what_is_no_url(settings: Callable[..., Settings]) -> None:
+    with ToughServer() as own, Recorder(settings(allow=(own.pair,))) as recorder:
+        for url in (own.url("/robots.txt"), "nowhere", "ftp://a.example/"):
+            assert Robots(recorder, "obey").ask(url) is None
+        assert own.requests("/robots.txt") == []
+
+
+def test_the_exchanges_stay_readable_when_a_capture_is_closed(server: ToughServer, recorder: Recorder) -> None:
+    robots = Robots(recorder)
+    first, second = (robots.ask(server.url(path)) for path in ("/plain", "/gzip"))
+    assert first
+    assert second
+    first.exchanges[0].body.close()
+    with second.exchanges[0].body.open() as body:
+        assert b"Disallow: /private" in body.read()
+    assert second.exchanges[0].response_head.startswith(b"HTTP/1.1 200")

@@ -11,11 +11,11 @@ import pytest
 
 from tasks.catalog import Entry, identity
 from tasks.errors import CaptureFailed, CaptureTransient, FormatError
-from tasks.pipeline import Tools, capture_stage, open_tools
+from tasks.pipeline import Tools, open_tools
 from tasks.records import VerdictKind
 from tasks.settings import config_dirs, load_settings
 from tasks.sources import Source
-from tasks.watching import MAX_DELAY_S, Pace, Report, held_urls, make_shards, plan_stage, watch_source
+from tasks.watching import Report, held_urls, make_shards, plan_stage, watch_source
 
 
 @contextmanager
@@ -124,7 +124,7 @@ def test_the_delay_that_robots_txt_asks_for_is_kept_up_to_a_bound(
 ) -> None:
     from tests.flows.conftest import PAGES
 
-    for asked, kept in (("2", 2.0), ("86400", MAX_DELAY_S)):
+    for asked, kept in (("2", 2.0), ("86400", 60.0)):
         monkeypatch.setitem(PAGES, "/robots.txt", ("text/plain", f"User-agent: *\nCrawl-delay: {asked}\n"))
         with tools(site, tmp_path) as made:
             assert plan_stage(feed(site), (f"http://{site}/crane",), made).delays_s == {site: kept}
@@ -190,7 +190,7 @@ def test_a_damaged_manifest_ends_the_run_and_names_the_bundle(site: str, tmp_pat
             watch_source(feed(site), made)
 
 
-# ------------------------------------------------------------------ shards and pace
+# ------------------------------------------------------------------ shards
 def test_shards_keep_every_url_and_let_hosts_take_turns() -> None:
     urls = ["http://a/1", "http://a/2", "http://a/3", "http://b/1", "http://c/1", "http://c/2"]
     assert list(make_shards(urls, 4)) == [
@@ -198,19 +198,3 @@ def test_shards_keep_every_url_and_let_hosts_take_turns() -> None:
         ("http://c/1", "http://c/2"),
     ]
     assert list(make_shards([], 4)) == []
-
-
-def test_captures_of_one_host_stand_apart_by_its_delay_and_others_do_not_wait() -> None:
-    slept: list[float] = []
-    pace = Pace({"slow.example": 5.0}, clock=lambda: 100.0, sleep=slept.append)
-    calls: list[tuple[str, Any]] = []
-
-    def run(stage: Any, *args: Any) -> Any:
-        calls.append((stage.__name__, args))
-
-    paced = pace.keep(run)
-    for url in ("http://slow.example/1", "http://quick.example/1", "http://slow.example/2", "http://Slow.example/3"):
-        paced(capture_stage, url)
-    paced(len, "http://slow.example/4")
-    assert slept == [5.0, 10.0]
-    assert len(calls) == 5
