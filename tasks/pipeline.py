@@ -27,6 +27,7 @@ from tasks.bundle.sign import Signer
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
+from tasks.capture.signs import Signs, load_signs, our_signs
 from tasks.capture.verdict import judge
 from tasks.catalog import Catalog, Heard, open_catalog
 from tasks.clean import RuleSet, load_rules
@@ -34,7 +35,7 @@ from tasks.errors import FixityError, TearsheetError, TransientError
 from tasks.keys import signer_of
 from tasks.observing import observe
 from tasks.outbox import Kept, Outbox, deliver_first
-from tasks.reading import Reading, read_article
+from tasks.reading import Reading, read_whole
 from tasks.records import Bundle, BundleRef, Capture, Metadata, Problem, Verdict
 from tasks.settings import Settings
 from tasks.store import Store, open_store
@@ -79,6 +80,7 @@ class Tools:
     history: History  # what captures are held against
     outbox: Outbox  # where bundles wait while the store cannot take them
     signer: Signer | None = None  # of new bundles; open_tools has it unless the settings say not to sign
+    signs: Signs = field(default_factory=our_signs)  # what gives walls away
 
 
 @contextlib.contextmanager
@@ -90,7 +92,8 @@ def open_tools(
     What waits for the store is delivered first. `heard` is told of that, and of a catalog that has to be made first, or
     cannot be.
     """
-    rules, signer, outbox = load_rules(tuple(rule_dirs)), signer_of(settings), Outbox(settings)
+    dirs = tuple(rule_dirs)
+    rules, signs, signer, outbox = load_rules(dirs), load_signs(dirs), signer_of(settings), Outbox(settings)
 
     def opening() -> Catalog:
         with outbox.asking():  # pages that wait for this one do not each ask a store that is down
@@ -103,7 +106,7 @@ def open_tools(
         tempfile.TemporaryDirectory(prefix="tearsheet-") as workspace,
     ):
         deliver_first(store, outbox, history, settings, say=heard.say)
-        yield Tools(settings, recorder, rules, store, Path(workspace), history, outbox, signer)
+        yield Tools(settings, recorder, rules, store, Path(workspace), history, outbox, signer, signs)
 
 
 # ------------------------------------------------------------------ stages
@@ -114,17 +117,19 @@ def capture_stage(url: str, tools: Tools) -> Capture:
 
 def clean_stage(capture: Capture, tools: Tools) -> Reading:
     """The page decoded, cleaned, described and judged."""
-    return read_capture(capture, tools.settings, tools.rules)
+    return read_capture(capture, tools.settings, tools.rules, tools.signs)
 
 
-def read_capture(capture: Capture, settings: Settings, rules: RuleSet) -> Reading:
-    """What the page of a capture says, with these rules."""
+def read_capture(capture: Capture, settings: Settings, rules: RuleSet, signs: Signs | None = None) -> Reading:
+    """What the page of a capture says, with these rules and signs of walls (None: those of the program)."""
     page = read_page(capture.page, settings.max_decoded_bytes)
-    article, metadata = None, Metadata()
+    article, metadata, facts = None, Metadata(), None
     if page.text is not None:
         rules = rules.on(capture.page.started_at.date())
-        article, metadata = read_article(page.text, url=capture.final_url, rules=rules, headers=capture.page.headers)
-    verdict = judge(capture, page, article.words if article else None, settings.thin_words)
+        headers = capture.page.headers
+        article, metadata, facts = read_whole(page.text, url=capture.final_url, rules=rules, headers=headers)
+    words = article.words if article else None
+    verdict = judge(capture, page, words, settings.thin_words, facts=facts, signs=signs)
     return Reading(page, article, metadata, verdict)
 
 
@@ -236,6 +241,7 @@ class Outcome:
             "final_url": self.final_url or None,
             "verdict": verdict.kind.value if verdict else "error",
             "reasons": list(verdict.reasons) if verdict else [error.code if error else "unknown"],
+            "score": verdict.score if verdict else None,
             "id": ref.id if ref else None,
             "version": self.version,
             "created": bool(ref and ref.created),
