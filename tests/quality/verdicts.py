@@ -49,7 +49,7 @@ class Judged(NamedTuple):
 
 def pages(folder: Path) -> Iterator[tuple[Path, str, str]]:
     """File, id and URL of each labelled page."""
-    for line in (folder / "truth.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in (folder / "truth.jsonl").read_bytes().splitlines():
         row = json.loads(line)
         yield folder / f"{row['id']}.html.gz", f"{folder.name}/{row['id']}", row.get("url") or "https://page.example/a"
 
