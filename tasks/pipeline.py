@@ -32,6 +32,7 @@ from tasks.capture.partial import with_requisites
 from tasks.capture.policy import parse_url
 from tasks.capture.requisites import gather
 from tasks.capture.robots import Asked, Robots
+from tasks.capture.signs import Signs, load_signs, our_signs
 from tasks.capture.verdict import judge
 from tasks.catalog import Catalog, Heard, open_catalog
 from tasks.clean import RuleSet, load_rules
@@ -39,7 +40,7 @@ from tasks.errors import FixityError, TearsheetError, TransientError
 from tasks.keys import signer_of
 from tasks.observing import observe
 from tasks.outbox import Kept, Outbox, deliver_first
-from tasks.reading import Reading, read_article
+from tasks.reading import Reading, read_whole
 from tasks.records import (
     Bundle,
     BundleRef,
@@ -96,6 +97,7 @@ class Tools:
     outbox: Outbox  # where bundles wait while the store cannot take them
     signer: Signer | None = None  # of new bundles; open_tools has it unless the settings say not to sign
     robots: Robots | None = None  # asked before each visit; None: nobody asks
+    signs: Signs = field(default_factory=our_signs)  # what gives walls away
 
 
 @contextlib.contextmanager
@@ -107,7 +109,8 @@ def open_tools(
     What waits for the store is delivered first. `heard` is told of that, and of a catalog that has to be made first, or
     cannot be.
     """
-    rules, signer, outbox = load_rules(tuple(rule_dirs)), signer_of(settings), Outbox(settings)
+    dirs = tuple(rule_dirs)
+    rules, signs, signer, outbox = load_rules(dirs), load_signs(dirs), signer_of(settings), Outbox(settings)
 
     def opening() -> Catalog:
         with outbox.asking():  # pages that wait for this one do not each ask a store that is down
@@ -121,7 +124,7 @@ def open_tools(
     ):
         deliver_first(store, outbox, history, settings, say=heard.say)
         robots = Robots(recorder, settings.robots_by_hand)
-        yield Tools(settings, recorder, rules, store, Path(workspace), history, outbox, signer, robots)
+        yield Tools(settings, recorder, rules, store, Path(workspace), history, outbox, signer, robots, signs)
 
 
 # ------------------------------------------------------------------ stages
@@ -145,17 +148,19 @@ def _beside(capture: Capture, asked: Asked) -> Capture:
 
 def clean_stage(capture: Capture, tools: Tools) -> Reading:
     """The page decoded, cleaned, described and judged."""
-    return read_capture(capture, tools.settings, tools.rules)
+    return read_capture(capture, tools.settings, tools.rules, tools.signs)
 
 
-def read_capture(capture: Capture, settings: Settings, rules: RuleSet) -> Reading:
-    """What the page of a capture says, with these rules."""
+def read_capture(capture: Capture, settings: Settings, rules: RuleSet, signs: Signs | None = None) -> Reading:
+    """What the page of a capture says, with these rules and signs of walls (None: those of the program)."""
     page = read_page(capture.page, settings.max_decoded_bytes)
-    article, metadata = None, Metadata()
+    article, metadata, facts = None, Metadata(), None
     if page.text is not None:
         rules = rules.on(capture.page.started_at.date())
-        article, metadata = read_article(page.text, url=capture.final_url, rules=rules, headers=capture.page.headers)
-    verdict = judge(capture, page, article.words if article else None, settings.thin_words)
+        headers = capture.page.headers
+        article, metadata, facts = read_whole(page.text, url=capture.final_url, rules=rules, headers=headers)
+    words = article.words if article else None
+    verdict = judge(capture, page, words, settings.thin_words, facts=facts, signs=signs)
     return Reading(page, article, metadata, with_requisites(verdict, capture.requisites))
 
 
@@ -287,6 +292,7 @@ class Outcome:
             "final_url": self.final_url or None,
             "verdict": verdict.kind.value if verdict else "error",
             "reasons": list(verdict.reasons) if verdict else [error.code if error else "unknown"],
+            "score": verdict.score if verdict else None,
             "id": ref.id if ref else None,
             "version": self.version,
             "created": bool(ref and ref.created),

@@ -232,15 +232,21 @@ class VerdictKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a capture is worth, with reasons such as `status-404` or `truncated-length`."""
+    """What a capture is worth, with reasons such as `status-404` or `blocked-cloudflare-challenge`."""
 
     kind: VerdictKind
     reasons: tuple[str, ...] = ()
+    score: float | None = None  # 0 to 1: how sure it is that this is the page asked for; None: bundles from before it
 
     @property
     def good(self) -> bool:
         """Whether this may become the newest version."""
         return self.kind.good
+
+    def as_json(self) -> dict[str, object]:
+        """`kind`, `reasons` and, where there is one, `score`: as in manifests and metadata.json."""
+        score = {} if self.score is None else {"score": self.score}
+        return {"kind": self.kind.value, "reasons": list(self.reasons), **score}
 
 
 # ------------------------------------------------------------------ clean

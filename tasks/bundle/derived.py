@@ -71,7 +71,7 @@ def metadata_json(
         "final_url": capture.final_url,
         "captured_at": f"{capture.started_at:%Y-%m-%dT%H:%M:%S.%fZ}",
         "mode": capture.mode,
-        "verdict": {"kind": verdict.kind.value, "reasons": list(verdict.reasons)},
+        "verdict": verdict.as_json(),
         "status": capture.page.status,
         "media_type": page.media_type,
         "charset": page.charset,

@@ -138,7 +138,7 @@ def write_manifest(
                 "url": capture.url,
                 "final_url": capture.final_url,
                 "captured_at": f"{capture.started_at:%Y-%m-%dT%H:%M:%SZ}",
-                "verdict": {"kind": verdict.kind.value, "reasons": list(verdict.reasons)},
+                "verdict": verdict.as_json(),
                 "status": capture.page.status,
                 "media_type": page.media_type,
                 **metadata_fields(metadata),
@@ -310,7 +310,10 @@ def _verdict(table: Mapping[str, Any]) -> Verdict:
         kind = VerdictKind(_string(value, "kind"))
     except ValueError:
         raise _broken("verdict", "unknown kind") from None
-    return Verdict(kind, _strings(value.get("reasons"), "verdict"))
+    score = value.get("score")
+    if score is not None and (type(score) not in (int, float) or not 0 <= score <= 1):
+        raise _broken("verdict", "score is no number from 0 to 1")
+    return Verdict(kind, _strings(value.get("reasons"), "verdict"), score)
 
 
 def _sourced(table: Mapping[str, Any], name: str) -> Sourced[Any] | None:

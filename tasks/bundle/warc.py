@@ -167,6 +167,7 @@ def about_page(page: PageText, verdict: Verdict) -> dict[str, str]:
     return {
         "verdict": verdict.kind.value,
         "verdictReasons": " ".join(verdict.reasons),
+        "verdictScore": "" if verdict.score is None else str(verdict.score),
         "mediaType": page.media_type,
         "charset": page.charset,
         "charsetSource": page.charset_source,

@@ -10,4 +10,4 @@ def with_requisites(verdict: Verdict, requisites: Requisites | None) -> Verdict:
     if verdict.kind is not VerdictKind.OK or not requisites or not requisites.missing:
         return verdict
     percent = 100 * requisites.captured // requisites.wanted  # never 100
-    return Verdict(VerdictKind.PARTIAL, (*verdict.reasons, f"requisites-{percent}-percent"))
+    return Verdict(VerdictKind.PARTIAL, (*verdict.reasons, f"requisites-{percent}-percent"), verdict.score)
