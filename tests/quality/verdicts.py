@@ -66,8 +66,14 @@ def judged(page: tuple[Path, str, str]) -> Judged:
     facts = read_facts(tree.root, article, data)
     verdict = judge(capture, page_text, article.words, THIN_WORDS, facts=facts)
     took = time.perf_counter() - started
-    near = () if verdict.reasons else tuple(
-        f"({one.reason} {one.weight})" for one in find_evidence(capture, page_text, facts, our_signs()) if one.reason
+    near = (
+        ()
+        if verdict.reasons
+        else tuple(
+            f"({one.reason} {one.weight})"
+            for one in find_evidence(capture, page_text, facts, our_signs())
+            if one.reason
+        )
     )
     return Judged(id_, verdict.kind, (*verdict.reasons, *near), verdict.score or 0.0, article.words, url, took)
 
@@ -87,11 +93,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     for one in found:
         if one.kind != "ok" or (chosen.near and one.score < 0.7):
-            print(f"{one.kind:8} {one.score:.2f} {one.id}  {one.words} words  {' '.join(one.reasons)}\n{'':14}{one.url}")
+            print(
+                f"{one.kind:8} {one.score:.2f} {one.id}  {one.words} words  {' '.join(one.reasons)}\n{'':14}{one.url}"
+            )
     bad = sum(one.kind != "ok" for one in found)
     mean = 1000 * sum(one.seconds for one in found) / len(found)
     kinds = ", ".join(f"{kind} {count}" for kind, count in Counter(one.kind for one in found).most_common())
-    print(f"{len(found)} pages: {bad} called bad ({bad / len(found):.2%}); {kinds}; {mean:.2f} ms a page for the verdict")
+    print(
+        f"{len(found)} pages: {bad} called bad ({bad / len(found):.2%}); {kinds}; {mean:.2f} ms a page for the verdict"
+    )
     return int(bad > MOST * len(found))
 
 
