@@ -1,4 +1,4 @@
-"""Signs of walls: data from <folder>/verdict/*.toml that say how the pages of firewalls, paywalls, … give themselves away.
+"""Signs of walls: data from <folder>/verdict/*.toml that say how firewalls, paywalls, … give themselves away.
 
 config/verdict/README.md describes the files; tasks/capture/verdict.py weighs what they find.
 """
