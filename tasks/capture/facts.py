@@ -75,7 +75,7 @@ def _inside_drawing(element: etree._Element) -> bool:
 
 
 def _text(element: etree._Element) -> str:
-    return " ".join("".join(islice(element.itertext(), 50))[:300].split())
+    return " ".join("".join(str(text) for text in islice(element.itertext(), 50))[:300].split())
 
 
 def _target(content: str) -> str:
