@@ -159,7 +159,7 @@ def read_capture(capture: Capture, settings: Settings, rules: RuleSet, signs: Si
         rules = rules.on(capture.page.started_at.date())
         headers = capture.page.headers
         article, metadata, facts = read_whole(page.text, url=capture.final_url, rules=rules, headers=headers)
-    words = article.words if article else None
+    words = facts.words if facts else None
     verdict = judge(capture, page, words, settings.thin_words, facts=facts, signs=signs)
     return Reading(page, article, metadata, with_requisites(verdict, capture.requisites))
 

@@ -21,6 +21,7 @@ class Facts:
     """What one page shows and says of itself."""
 
     article: Article
+    words: int  # of the article
     titles: tuple[str, ...] = ()  # of title elements and og:title
     headings: tuple[str, ...] = ()  # the first ones
     password: bool = False  # a field for a password
@@ -52,6 +53,7 @@ def read_facts(root: etree._Element | None, article: Article, linked: Sequence[M
                     refresh = refresh or _target(element.get("content") or "")
     return Facts(
         article=article,
+        words=article.words,
         titles=tuple(filter(None, titles[:2])),
         headings=tuple(filter(None, headings)),
         password=password,
@@ -73,7 +75,7 @@ def _inside_drawing(element: etree._Element) -> bool:
 
 
 def _text(element: etree._Element) -> str:
-    return " ".join("".join(islice(element.itertext(), 50))[:300].split())
+    return " ".join("".join(str(text) for text in islice(element.itertext(), 50))[:300].split())
 
 
 def _target(content: str) -> str:

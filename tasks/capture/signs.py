@@ -1,4 +1,4 @@
-"""Signs of walls: data from <folder>/verdict/*.toml that say how the pages of firewalls, paywalls, … give themselves away.
+"""Signs of walls: data from <folder>/verdict/*.toml that say how firewalls, paywalls, … give themselves away.
 
 config/verdict/README.md describes the files; tasks/capture/verdict.py weighs what they find.
 """
@@ -60,6 +60,8 @@ class Signs:
 
     def __init__(self, signs: Iterable[Sign]) -> None:
         self.all = tuple(sorted(signs, key=lambda sign: (sign.kind, sign.id)))
+        self.on_wire = tuple(sign for sign in self.all if sign.on_wire)
+        self.on_page = tuple(sign for sign in self.all if not sign.on_wire)
         table = [[getattr(sign, item.name) for item in fields(Sign)] for sign in self.all]
         self.digest = Digest(f"sha256:{hashlib.sha256(json.dumps(table).encode()).hexdigest()}")
         self.phrases: Mapping[str, re.Pattern[str]] = {

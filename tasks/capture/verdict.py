@@ -12,7 +12,7 @@ __all__ = ["judge"]
 # Flags that mean that part of the page's body is missing or cannot be read.
 _CUT_FLAGS = ("bad-chunk", "short-body", "decoded-over-limit", "decode-truncated", "decode-error")
 _SURE: Final = 0.5  # from here on what speaks for a wall makes the page one
-_LIKELY: Final = 0.3  # enough to say what a page is that is thin anyway
+_LIKELY: Final = 0.45  # enough to say what a page is that is thin anyway
 _DOUBTFUL: Final = 0.5  # of a removal: it was rather near to being kept
 _WALLS: Final = (VerdictKind.BLOCKED, VerdictKind.LOGIN, VerdictKind.PAYWALL)  # that an error status may be
 
