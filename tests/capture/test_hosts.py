@@ -240,7 +240,7 @@ def test_pages_of_a_host_begin_apart(server: ToughServer, settings: Callable[...
                 starts.append(with_page.started_at)
                 with_page.close()
             spaced.append((starts[2] - starts[0]).total_seconds())
-    assert 0.6 <= spaced[0] < 3
+    assert 0.55 <= spaced[0] < 3  # by the wall clock, which is no exact one
     assert spaced[1] < 0.3
 
 
