@@ -426,12 +426,20 @@ def _compared(manifest: Manifest, original: Original, capture: Capture, reading:
 def _changed(original: Original, files: Mapping[str, bytes]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Fields of metadata.json that changed, and parts."""
     differs = {name for name in {*files, *original.files} if files.get(name) != original.files.get(name)}
-    now: Mapping[str, Any] = json.loads(files["metadata.json"])
-    fields = tuple(name for name in _SHOWN_FIELDS if now.get(name) != original.metadata.get(name))
+    now, before = _without_score(json.loads(files["metadata.json"])), _without_score(original.metadata)
+    fields = tuple(name for name in _SHOWN_FIELDS if now.get(name) != before.get(name))
+    if now == before:
+        differs.discard("metadata.json")
     parts = ["article"] if differs & {"article.html", "article.md", "article.txt"} else []
     parts += ["ledger"] if "removed.jsonl" in differs else []
     parts += ["metadata"] if fields or differs == {"metadata.json"} else []
     return fields, tuple(parts)
+
+
+def _without_score(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """metadata.json but for the verdict's score: no bundle is made anew for that, and old ones have none."""
+    verdict = {name: value for name, value in metadata["verdict"].items() if name != "score"}
+    return {**metadata, "verdict": verdict}
 
 
 # ------------------------------------------------------------------ derive
