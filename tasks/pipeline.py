@@ -172,7 +172,7 @@ def compare_stage(capture: Capture, reading: Reading, tools: Tools, force: bool)
 
 def observe_stage(capture: Capture, compared: Compared, version: Version, tools: Tools) -> str:
     """The key of the event that tells of a visit which found this version unchanged."""
-    made_by = provenance_of(tools.settings, tools.rules)
+    made_by = provenance_of(tools.settings, tools.rules, tools.signs)
     with tools.outbox.asking():
         return observe(capture, compared, version, store=tools.store, workspace=tools.workspace, provenance=made_by)
 
@@ -199,18 +199,19 @@ def pack_stage(capture: Capture, compared: Compared, tools: Tools) -> Bundle:
         verdict=reading.verdict,
         article=reading.article,
         metadata=reading.metadata,
-        provenance={**provenance_of(tools.settings, tools.rules), **compared.provenance},
+        provenance={**provenance_of(tools.settings, tools.rules, tools.signs), **compared.provenance},
         signer=tools.signer,
     )
 
 
-def provenance_of(settings: Settings, rules: RuleSet) -> Mapping[str, Any]:
+def provenance_of(settings: Settings, rules: RuleSet, signs: Signs | None = None) -> Mapping[str, Any]:
     """What decided the bundle besides the capture itself; nothing here may change from run to run."""
     kept = {key: getattr(settings, key) for key in _DECIDING}
     return {
         "software": f"tearsheet/{__version__}",
         "rules": rules.digest,
         "model": rules.scorer.digest,
+        "signs": (signs or our_signs()).digest,
         "settings": kept,
         "settings_digest": settings_digest(kept),
     }

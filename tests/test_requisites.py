@@ -152,3 +152,17 @@ def test_the_command_line_prints_what_is_missing_and_strict_exits_with_1(site: S
     assert f"missing: {site.url('/gone.png')} (status-404)" in plain.stdout
     assert run("--strict", "--force").returncode == 1
     assert run("--mode", "page", "--strict", "--force").returncode == 0
+
+
+def test_the_signs_of_walls_in_force_are_named_in_the_bundle(settings: Settings, site: Site, tmp_path: Path) -> None:
+    def named(config: Path | None) -> str:
+        with open_tools(settings, config_dirs(config, environ={})) as tools:
+            path = bundle_of(settings, archive_page(site.url("/whole"), tools, force=True))
+        return str(json.loads(zipfile.ZipFile(path).read("article/provenance.json"))["signs"])
+
+    ours = named(None)
+    (tmp_path / "config" / "verdict").mkdir(parents=True)
+    sign = '[[sign]]\nid = "mine"\nsource = "https://a.example/"\nheader = "x-wall"\nweight = 0.9\n'
+    (tmp_path / "config" / "verdict" / "blocked.toml").write_text(sign)
+    assert ours.startswith("sha256:")
+    assert named(tmp_path / "config") != ours
