@@ -16,7 +16,7 @@ from tasks.capture.charset import decide_charset, decode_text
 from tasks.clean import clean_page, load_rules, parse_tree
 from tasks.clean.parse import ATTRIBUTES_CUT, FLATTENED
 from tasks.cleaning import clean_file
-from tasks.pipeline import read_article
+from tasks.reading import read_article
 from tests.bench.hostile import faults, fresh
 from tests.clean.helpers import CONFIG, URL, article_page, lines_executed, our_rules
 from tests.clean.hostile_pages import CASES, PROSE, SIZES
