@@ -28,7 +28,7 @@ LIMIT_S = 120
 
 def run(name: str, size: int) -> dict[str, Any]:
     """One page through the whole path, in this process."""
-    from tasks.pipeline import read_article
+    from tasks.reading import read_article
     from tests.clean.helpers import URL, our_rules
 
     rules = our_rules()
