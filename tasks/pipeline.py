@@ -102,14 +102,14 @@ class Tools:
 
 @contextlib.contextmanager
 def open_tools(
-    settings: Settings, rule_dirs: Iterable[Path], *, resolver: Any = None, heard: Heard = _SILENT
+    settings: Settings, config: Iterable[Path], *, resolver: Any = None, heard: Heard = _SILENT
 ) -> Iterator[Tools]:
     """The tools for one command or flow run; connections and temporary files are gone afterwards.
 
-    What waits for the store is delivered first. `heard` is told of that, and of a catalog that has to be made first, or
-    cannot be.
+    `config` are the folders of rules and signs, the weakest first. What waits for the store is delivered first. `heard`
+    is told of that, and of a catalog that has to be made first, or cannot be.
     """
-    dirs = tuple(rule_dirs)
+    dirs = tuple(config)
     rules, signs, signer, outbox = load_rules(dirs), load_signs(dirs), signer_of(settings), Outbox(settings)
 
     def opening() -> Catalog:

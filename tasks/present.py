@@ -35,10 +35,8 @@ __all__ = [
 ]
 
 # Controls, which a terminal obeys, and marks that turn the writing round: a page could forge what is printed of it.
+_MISSING_TOLD = 5  # requisites named in a line for people
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-_MISSING_TOLD = 5
 
 
 def printable(text: str) -> str:

@@ -1,9 +1,9 @@
 """Bringing a catalog up to date from its store.
 
 A refresh lists the days since the last one, two more before them for clocks that differ and commits over midnight, and
-the one after today: bundles by the day of their id, events by their own. A bundle committed on another day than its
-id's is announced by an event `late`; the event may come before the manifest, or the writer may have died between, so
-that such an id is looked for again at each refresh for a week.
+the one after today: bundles by the day of their id, events by their own, and by the days to which a copy added some. A
+bundle committed on another day than its id's is announced by an event `late`; the event may come before the manifest,
+or the writer may have died between, so that such an id is looked for again at each refresh for a week.
 
 A rebuild reads everything, in batches that each are kept if it is broken off; who looks meanwhile sees what was there
 before and what came. What it did not find again goes at the end.

@@ -5,6 +5,7 @@
 | srcset.py | the candidates of a `srcset` |
 | sheets.py | what a style sheet loads |
 | page.py | what a page loads |
+| wanted.py | one such thing, and which kinds come first |
 | gather.py | fetches all of it, within limits, and says what is missing |
 """
 

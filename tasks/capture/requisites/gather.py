@@ -34,6 +34,7 @@ class _Came:
     exchanges: tuple[Exchange, ...] = ()
     reason: str = ""
     loads: list[Wanted] = field(default_factory=list)
+    may_pass: bool = False  # what is wrong may be over by now
 
 
 def gather(capture: Capture, html: str, recorder: Recorder, *, clock: Callable[[], float] = time.monotonic) -> Capture:
@@ -119,18 +120,17 @@ class _Gathering:
         headers = [("Accept", _ACCEPT.get("image" if one.kind in ("size", "icon") else one.kind, "*/*"))]
         if referer := _referer(self.page, one.url):
             headers.append(("Referer", referer))
-        for last in (False, True):
-            try:
-                exchanges = self.recorder.follow(
-                    one.url, headers, max_body_bytes=self.settings.requisite_bytes, deadline=self.deadline
-                )
-                return self._judged(one, exchanges)
-            except CaptureTransient as error:
-                if last or self.clock() >= self.deadline:
-                    return _Came(reason=error.code)
-            except TearsheetError as error:
-                return _Came(reason=error.code)
-        raise AssertionError("unreachable")
+        came = self._tried(one, headers)
+        return self._tried(one, headers) if came.may_pass and self.clock() < self.deadline else came
+
+    def _tried(self, one: Wanted, headers: list[tuple[str, str]]) -> _Came:
+        limit = self.settings.requisite_bytes
+        try:
+            return self._judged(
+                one, self.recorder.follow(one.url, headers, max_body_bytes=limit, deadline=self.deadline)
+            )
+        except TearsheetError as error:
+            return _Came(reason=error.code, may_pass=isinstance(error, CaptureTransient))
 
     def _judged(self, one: Wanted, exchanges: tuple[Exchange, ...]) -> _Came:
         exchanges = (replace(exchanges[0], via=one.via), *exchanges[1:])
