@@ -38,7 +38,8 @@ SCRIPT = """
 fetch('/story.json').then(answer => answer.json()).then(story => {
   document.title = story.title;
   document.querySelector('#root').innerHTML =
-    `<article><h1>${story.title}</h1>${story.paragraphs.map((p, n) => `<p class=line-${n}>${p}</p>`).join('')}</article>`;
+    `<article><h1>${story.title}</h1>` +
+    `${story.paragraphs.map((p, n) => `<p class=line-${n}>${p}</p>`).join('')}</article>`;
 });
 fetch('/count', {method: 'POST', body: 'seen'}).catch(() => {});
 """
