@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tasks.bundle.original import read_resources
 from tasks.bundle.read import extract_bundle, member_names, read_member
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.catalog import is_id
@@ -66,8 +67,25 @@ def pull(store: Store, id_: str, dest: Path, *, force: bool = False, trust: Trus
             found += tuple(item for item in prove_file(path, trust).problems if item.code == "signature-required")
         problems = check_sound(found, where=f"{store.location} {id_}")
         folder = dest / id_
-        files = extract_bundle(path, folder, force=force)
+        files = (*extract_bundle(path, folder, force=force), *_write_pictures(path, folder, force=force))
     return Pulled(id_, folder, (*files, *_write_stamps(store, id_, folder, force=force)), problems)
+
+
+# The DOM is not among them: opened from a disk its scripts would run, and ask the live web.
+_PICTURES = {"view": "screenshot.png", "thumbnail": "thumbnail.webp", "pdf": "page.pdf"}
+
+
+def _write_pictures(bundle: Path, folder: Path, *, force: bool) -> Iterator[Path]:
+    """What a browser has shown of the page."""
+    for resource in read_resources(bundle):
+        if resource.name not in _PICTURES:
+            continue
+        path = folder / _PICTURES[resource.name]
+        if force:
+            path.unlink(missing_ok=True)
+        with resource.block.open() as block:
+            write_new(path, (block.read(),), sha256=resource.digest)
+        yield path
 
 
 def _write_stamps(store: Store, id_: str, folder: Path, *, force: bool) -> Iterator[Path]:

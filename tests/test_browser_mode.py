@@ -21,6 +21,7 @@ from tasks.errors import CaptureTransient, MissingPart
 from tasks.outcome import Outcome
 from tasks.pipeline import Tools, archive_page, open_tools
 from tasks.records import Capture, VerdictKind
+from tasks.retrieve import pull
 from tasks.settings import Settings, config_dirs, load_settings
 from tests.capture.requisites.site import Answer, Site
 
@@ -272,6 +273,16 @@ def test_a_wall_is_not_drawn(tools: Tools, site: Site, monkeypatch: pytest.Monke
     assert not outcome.good
     assert outcome.rendered is None
     assert "/app.js" not in site.paths()
+
+
+def test_a_pulled_copy_has_the_pictures_as_files_and_not_the_dom(tools: Tools, site: Site, tmp_path: Path) -> None:
+    outcome = archive_page(site.url("/"), tools)
+    assert outcome.ref
+    pulled = pull(tools.store, outcome.ref.id, tmp_path / "out")
+    found = resources(bundle_of(tools, outcome))
+    assert (pulled.folder / "screenshot.png").read_bytes() == found["view"]
+    assert (pulled.folder / "thumbnail.webp").read_bytes() == found["thumbnail"]
+    assert not [path for path in pulled.files if found["dom"] == path.read_bytes()]
 
 
 def test_the_command_line_names_screenshot_and_what_was_refused(tools: Tools, site: Site) -> None:

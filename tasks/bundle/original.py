@@ -18,12 +18,20 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
 from tasks.bundle.cdxj import Row
-from tasks.bundle.read import read_members
+from tasks.bundle.read import member_names, read_members
 from tasks.bundle.rendered import RENDERED
 from tasks.errors import FormatError
 from tasks.records import Digest
 
-__all__ = ["Original", "StoredBlock", "StoredExchange", "StoredResource", "read_original", "read_warc"]
+__all__ = [
+    "Original",
+    "StoredBlock",
+    "StoredExchange",
+    "StoredResource",
+    "read_original",
+    "read_resources",
+    "read_warc",
+]
 
 _DATA = "data.warc.gz"
 DERIVED_FILES = ("article.html", "article.md", "article.txt", "removed.jsonl", "metadata.json")  # in article/
@@ -138,7 +146,7 @@ def _read(bundle: Path) -> Original:
         files=files,
         metadata=json.loads(files["metadata.json"]),
         provenance=provenance,
-        resources=tuple(_resources(bundle)) if RENDERED in warcs else (),
+        resources=tuple(read_resources(bundle)),
     )
 
 
@@ -226,8 +234,10 @@ def _stored_block(bundle: Path, warc: str, records: Any, record: Any) -> StoredB
     return StoredBlock(bundle, warc, records.get_record_offset(), size, data)
 
 
-def _resources(bundle: Path) -> Iterator[StoredResource]:
-    """What a browser made of the page, in order."""
+def read_resources(bundle: Path) -> Iterator[StoredResource]:
+    """What a browser made of the page, in order; nothing where none has drawn it."""
+    if f"archive/{RENDERED}" not in member_names(bundle):
+        return
     with zipfile.ZipFile(bundle) as archive, archive.open(f"archive/{RENDERED}") as warc:
         records = ArchiveIterator(warc, no_record_parse=True)
         for record in records:
