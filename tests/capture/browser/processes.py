@@ -7,6 +7,10 @@ from pathlib import Path
 __all__ = ["below", "command_line", "gone", "memory_mb", "network_of", "open_files", "packets_sent", "zombies"]
 
 
+def _names(folder: str) -> list[str]:
+    return [path.name for path in Path(folder).iterdir()]
+
+
 def _stat(pid: int) -> tuple[str, int] | None:
     """State and parent of a process; None where it is gone."""
     try:
@@ -18,7 +22,7 @@ def _stat(pid: int) -> tuple[str, int] | None:
 
 def below(pid: int | None = None) -> list[int]:
     """Every process that descends from `pid`, by default this one's; zombies are among them."""
-    parents = {int(name): stat[1] for name in os.listdir("/proc") if name.isdigit() and (stat := _stat(int(name)))}
+    parents = {int(name): stat[1] for name in _names("/proc") if name.isdigit() and (stat := _stat(int(name)))}
     found, todo = list[int](), [os.getpid() if pid is None else pid]
     while todo:
         parent = todo.pop()
@@ -75,4 +79,4 @@ def memory_mb(pids: list[int]) -> float:
 
 def open_files() -> int:
     """How many descriptors this process holds."""
-    return len(os.listdir("/proc/self/fd"))
+    return len(_names("/proc/self/fd"))

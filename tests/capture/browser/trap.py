@@ -1,7 +1,7 @@
 """A trap for packets: it listens on every address of this machine, and where it can it is the whole world.
 
-`Trap` counts connections and datagrams that reach its port. Inside an `OwnNetwork`, which takes root and iproute2, every
-address there is leads to it, and `Wire` counts each packet whatever its port and protocol.
+`Trap` counts connections and datagrams that reach its port. Inside an `OwnNetwork`, which takes root and iproute2,
+every address there is leads to it, and `Wire` counts each packet whatever its port and protocol.
 """
 
 import ctypes
