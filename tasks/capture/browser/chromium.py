@@ -160,7 +160,8 @@ class Chromium:
         """Its folder for all that it writes, and no bus to talk to."""
         home = str(self._folder)
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        return {**kept, "HOME": home, "TMPDIR": home, "DBUS_SESSION_BUS_ADDRESS": "disabled:"}
+        # Relative, for it binds a socket there: such a path may have no more than 107 characters.
+        return {**kept, "HOME": home, "TMPDIR": ".", "DBUS_SESSION_BUS_ADDRESS": "disabled:"}
 
     def processes(self) -> list[int]:
         """The ids of all its processes; empty where the system has no /proc."""
