@@ -4,7 +4,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from tests.capture.browser.trap import OwnNetwork, Trap, Wire
 from tests.hostile.tough_server import ToughServer
 
 LIMITS: dict[str, Any] = {
-    "browser_page_s": 6.0,
+    "browser_page_s": 5.0,
     "browser_quiet_s": 0.3,
     "browser_requests": 60,
     "browser_bytes": 4 << 20,
@@ -52,21 +52,30 @@ class World:
     other: ToughServer
     folder: Path  # temporary files go there
     settings: Settings
+    kept: list[Capture] = field(default_factory=list)  # what a test was given; closed after it
 
     @property
     def seen(self) -> list[str]:
         """Every packet that nobody should have sent."""
         return [*self.trap.seen, *(self.wire.seen if self.wire else ())]
 
+    def forget(self) -> None:
+        """What was seen so far belongs to a test that has failed for it."""
+        for counter in (self.trap, self.wire):
+            if counter:
+                counter.seen.clear()
+
     def visit(self, browser: Browser, path: str, resolver: Any = nobody_knows, **changes: Any) -> Capture:
-        """One page, fetched and shown; the caller closes it."""
+        """One page, fetched and shown."""
         with Recorder(self.settings_with(**changes), resolver=resolver) as recorder:
-            capture = recorder.capture(self.server.url(path))
-            try:
-                return browser.visit(capture, recorder)
-            except BaseException:
-                capture.close()
-                raise
+            self.kept.append(recorder.capture(self.server.url(path)))
+            self.kept.append(browser.visit(self.kept[-1], recorder))
+            return self.kept[-1]
+
+    def give_back(self) -> None:
+        """Close every capture so far."""
+        while self.kept:
+            self.kept.pop().close()
 
     def settings_with(self, **changes: Any) -> Settings:
         allow = (self.server.pair, self.other.pair)
@@ -95,14 +104,22 @@ def made_world(folder: Path, *, alone: bool) -> Iterator[World]:
     """The world in whatever network the calling thread is in; `alone`: it is an OwnNetwork."""
     with ExitStack() as stack:
         trap = stack.enter_context(Trap())
-        far = ("10.1.2.3", "[fd12::3]", "169.254.169.254", "[fd00:ec2::254]", "8.8.8.8") if alone else ()
-        aims = (*trap.hosts, *(f"{host}:{port}" for host in far for port in (80, trap.port)))
+        far = ("10.1.2.3", "[fd12::3]", "169.254.169.254", "[fd00:ec2::254]") if alone else ()
+        aims = (*trap.hosts, *(f"{host}:80" for host in far), *((f"8.8.8.8:{trap.port}",) if alone else ()))
         pages = cases(lambda: aims, lambda: other.pair)
         server, other = (stack.enter_context(ToughServer(cases=pages)) for _ in range(2))
         wire = stack.enter_context(Wire({("127.0.0.1", each.port) for each in (server, other)})) if alone else None
         world = World(trap, wire, server, other, folder, load_settings(environ={}))
         world.settings = world.settings_with()
         yield world
+
+
+@pytest.fixture
+def at(world: World) -> Iterator[World]:
+    """The world, for one test: nothing was sent so far, and what it was given is closed after it."""
+    world.forget()
+    yield world
+    world.give_back()
 
 
 @pytest.fixture(scope="module")

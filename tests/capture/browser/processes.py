@@ -32,9 +32,12 @@ def below(pid: int | None = None) -> list[int]:
     return sorted(found)
 
 
-def zombies() -> list[int]:
-    """Children of this process, and theirs, that ended and that nobody asked for."""
-    return [pid for pid in below() if (stat := _stat(pid)) and stat[0] == "Z"]
+def zombies(within_s: float = 3.0) -> list[int]:
+    """Children of this process, and theirs, that ended and that nobody asked for in so long."""
+    ends = time.monotonic() + within_s
+    while (left := [pid for pid in below() if (stat := _stat(pid)) and stat[0] == "Z"]) and time.monotonic() < ends:
+        time.sleep(0.05)
+    return left
 
 
 def gone(pids: list[int], within_s: float = 5.0) -> list[int]:

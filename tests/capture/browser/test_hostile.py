@@ -41,18 +41,16 @@ def is_the_page(seen, page: Page, world) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
-def test_a_hostile_page_is_shown_or_given_up_and_the_next_one_works(world, browser, page):
-    seen = show(world, browser, page)
+def test_a_hostile_page_is_shown_or_given_up_and_the_next_one_works(at, browser, page):
+    seen = show(at, browser, page)
     if not isinstance(seen, TearsheetError):
-        is_the_page(seen, page, world)
-        seen.close()
+        is_the_page(seen, page, at)
 
-    after = world.visit(browser, "/plain?after")
+    after = at.visit(browser, "/plain?after")
     assert MARK in text_of(after)
     assert after.rendered.title == "plain"
     assert after.requisites.missing == ()
-    after.close()
-    assert world.seen == []
+    assert at.seen == []
 
 
 def test_nothing_came_out_late(world, browser):
@@ -78,12 +76,11 @@ def browser_with_flags_only(world):
 
 
 @pytest.mark.parametrize("page", TALKING, ids=[page.name for page in TALKING])
-def test_without_a_network_namespace_no_packet_goes_out_either(world, browser_with_flags_only, page):
-    seen = show(world, browser_with_flags_only, page)
+def test_without_a_network_namespace_no_packet_goes_out_either(at, browser_with_flags_only, page):
+    show(at, browser_with_flags_only, page)
+
     assert {processes.network_of(pid) for pid in browser_with_flags_only.processes()} == {processes.network_of()}
-    if not isinstance(seen, TearsheetError):
-        seen.close()
-    assert world.seen == []
+    assert at.seen == []
 
 
 def test_without_a_network_namespace_nothing_came_out_late(world, browser_with_flags_only):
