@@ -208,6 +208,7 @@ class Capture:
     robots: RobotsNote | None = None  # None: nobody asked
     conditional: bool = False  # the page was asked for with the validators of a version
     rendered: Rendered | None = None  # None: no browser has seen the page
+    not_rendered: str = ""  # why a browser that was to see it did not: browser-crashed, browser-hung, …
 
     @property
     def not_modified(self) -> bool:
@@ -315,7 +316,7 @@ class Article:
     page_chars: int  # visible characters of the page = kept_chars + sum of the removals' chars
     kept_chars: int
     parser: str = "lxml"  # or "flat" where libxml2 would have cut the page at its depth limit
-    source: str = "page"  # or "data": the page shows no article, the one in its JSON was taken; kept_chars is then 0
+    source: str = "page"  # "data": the page shows no article, the one in its JSON was taken (kept_chars is then 0); dom
     next_page: str = ""  # address where the article goes on; empty where this page has all of it
     captions: tuple[str, ...] = ()  # of pictures, in order; in html and markdown, not in text; kept_chars counts them
     flags: tuple[str, ...] = ()  # what of the page its tree does not have: attributes-cut, flattened
