@@ -69,7 +69,8 @@ _FLAGS = (
     "--disable-renderer-backgrounding",
     "--disable-hang-monitor",
     "--disable-features=Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,AutofillServerCommunication,"
-    "CertificateTransparencyComponentUpdater,IsolateOrigins,site-per-process,BackForwardCache,Prerender2",
+    "CertificateTransparencyComponentUpdater,IsolateOrigins,site-per-process,BackForwardCache,Prerender2,"
+    "WebRtcHideLocalIpsWithMdns",  # it would join a multicast group; there are no local addresses to hide
 )
 _ALONE = ("--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 _AS_USER = ("--user", "--map-current-user")
