@@ -140,9 +140,10 @@ PAGES = (
     Page(
         "service-worker",
         script(
-            """navigator.serviceWorker.register('/service-worker?' + encodeURIComponent(JSON.stringify(traps)))
+            """navigator.serviceWorker.register('/worker-of-the-site?' + encodeURIComponent(JSON.stringify(traps)))
             .then(r => { document.title = 'registered'; return navigator.serviceWorker.ready })
-            .then(r => { r.active.postMessage('go'); fetch('/plain?through-the-worker') })"""
+            .then(r => { r.active.postMessage('go'); fetch('/plain?through-the-worker') })
+            .catch(e => { document.title = e.message })"""
         ),
         talks=True,
     ),
@@ -266,7 +267,11 @@ PAGES = (
     Page("loop-while-it-loads", script("while (true) ;"), may_fail=True),
     Page("loop-after-it-loaded", script("onload = () => setTimeout(() => { while (true) ; }, 50)"), may_fail=True),
     Page("loop-of-promises", script("(async () => { while (true) await 0 })()"), may_fail=True),
-    Page("loop-on-scroll", script("addEventListener('scroll', () => { while (true) ; })"), may_fail=True),
+    Page(
+        "loop-on-scroll",
+        "<hr style='margin:5000px'>" + script("addEventListener('scroll', () => { while (true) ; })"),
+        may_fail=True,
+    ),
     Page(
         "loop-in-wasm",
         script(
@@ -566,9 +571,9 @@ def _bomb(_request: Request) -> Iterator[Step]:
 
 @cache
 def _bomb_bytes() -> bytes:
-    """A gigabyte of zeros in a megabyte."""
+    """64 MB of zeros in 64 kB."""
     packer = zlib.compressobj(6, wbits=31)
-    return b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(1000)), packer.flush()])
+    return b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(64)), packer.flush()])
 
 
 def _plain(_request: Request) -> Iterator[Step]:
@@ -578,7 +583,7 @@ def _plain(_request: Request) -> Iterator[Step]:
 _BESIDE: dict[str, Case] = {
     **{name: CASES[name] for name in ("404", "stall")},
     "redirect-to": _redirect_to,
-    "service-worker": _service_worker,
+    "worker-of-the-site": _service_worker,
     "sheet": _sheet,
     "drip": _drip,
     "bomb": _bomb,
