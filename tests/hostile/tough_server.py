@@ -1,6 +1,6 @@
 """A loopback web server that answers as servers should not, and remembers every byte that it sent.
 
-A case is a generator of bytes to send and of the steps below; CASES names them by the first part of the path.
+A case is a generator of bytes to send and of the steps below, named by the first part of the path: CASES, or others.
 """
 
 import socket
@@ -8,10 +8,10 @@ import ssl
 import struct
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tests.hostile.cases import CASES, Close, Pause, Request, Reset, Step, Wait
+from tests.hostile.cases import CASES, Case, Close, Pause, Request, Reset, Step, Wait
 
 _REMEMBERED = 16 << 20  # bytes a path; endless answers are not kept beyond
 
@@ -23,14 +23,21 @@ class _Client:
 
 
 class ToughServer:
-    """Serves CASES on a free loopback port until closed; with `tls` over that context."""
+    """Serves `cases` on a free loopback port, or at `address`, until closed; with `tls` over that context."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None = None,
+        *,
+        cases: Mapping[str, Case] = CASES,
+        address: tuple[str, int] = ("127.0.0.1", 0),
+    ) -> None:
+        self.cases = cases
         self._tls, self._sent = tls, defaultdict[str, bytearray](bytearray)
         self._requests, self._lock = defaultdict[str, list[bytes]](list), threading.Lock()
         self._clients: list[_Client] = []
         self._closing = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listener = socket.create_server(address, backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self.connections = 0
         self._accepting = threading.Thread(target=self._accept)
@@ -108,7 +115,7 @@ class ToughServer:
             visit = len(self._requests[path])
         name, _, rest = path.partition("?")[0].lstrip("/").partition("/")
         request = Request(head, path, rest, path.partition("?")[2], visit=visit, on_connection=count)
-        return all(self._do(sock, path, step) for step in CASES.get(name, CASES["404"])(request))
+        return all(self._do(sock, path, step) for step in self.cases.get(name, CASES["404"])(request))
 
     def _do(self, sock: socket.socket, path: str, step: Step) -> bool:
         if isinstance(step, bytes):

@@ -199,7 +199,8 @@ class Answers:
 
     def refused(self) -> tuple[Missing, ...]:
         """Requests that an archive does not make."""
-        return tuple(Missing(url, reason) for url, reason in self._refused.items())
+        with self._guard:
+            return tuple(Missing(url, reason) for url, reason in self._refused.items())
 
     def close(self) -> None:
         """Give all bodies back."""

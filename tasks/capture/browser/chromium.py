@@ -69,7 +69,8 @@ _FLAGS = (
     "--disable-renderer-backgrounding",
     "--disable-hang-monitor",
     "--disable-features=Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,AutofillServerCommunication,"
-    "CertificateTransparencyComponentUpdater,IsolateOrigins,site-per-process,BackForwardCache,Prerender2",
+    "CertificateTransparencyComponentUpdater,IsolateOrigins,site-per-process,BackForwardCache,Prerender2,"
+    "WebRtcHideLocalIpsWithMdns",  # it would join a multicast group; there are no local addresses to hide
 )
 _ALONE = ("--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 _AS_USER = ("--user", "--map-current-user")
@@ -160,7 +161,8 @@ class Chromium:
         """Its folder for all that it writes, and no bus to talk to."""
         home = str(self._folder)
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        return {**kept, "HOME": home, "TMPDIR": home, "DBUS_SESSION_BUS_ADDRESS": "disabled:"}
+        # Relative, for it binds a socket there: such a path may have no more than 107 characters.
+        return {**kept, "HOME": home, "TMPDIR": ".", "DBUS_SESSION_BUS_ADDRESS": "disabled:"}
 
     def processes(self) -> list[int]:
         """The ids of all its processes; empty where the system has no /proc."""

@@ -45,9 +45,11 @@ DOM = """
 })()
 """
 
-SIZE = (
-    "({height: Math.max(document.documentElement?.scrollHeight || 0, document.body?.scrollHeight || 0, innerHeight)})"
-)
+# Its height, seen from its top: pictures are of what is in view.
+SIZE = """
+(scrollTo({top: 0, behavior: 'instant'}),
+ {height: Math.max(document.documentElement?.scrollHeight || 0, document.body?.scrollHeight || 0, innerHeight)})
+"""
 
 # Consent overlays that are shown: hidden, or the button that refuses is pressed. Gives their names.
 FIND_OVERLAYS = """

@@ -6,6 +6,7 @@ deadline with what could be had by then, or with an error.
 
 import base64
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,7 +32,9 @@ _THUMBNAIL = 0.25
 _LOOK_S = 0.02
 _MEMORY_S = 0.5
 _CALL_S = 10.0  # for a call that a healthy browser answers at once
+_SCROLL_S, _SETTLE_S = 12.0, 5.0  # four times what they take; on a page that may run no scripts they never end
 _SHOT_S = 15.0
+_LEAST_S = 3.0  # for a picture, however late it is
 _KEPT_S = 0.3  # share of the time of a page that is kept for DOM and pictures
 _PAGES = ("page", "iframe", "webview")
 
@@ -49,7 +52,9 @@ class Visit:
         self._pool = ThreadPoolExecutor(self.settings.requisites_at_once, thread_name_prefix="browser")
         self._context = self._target = self._session = ""
         self._sessions: set[str] = set()
-        self._under_way, self._last, self._loaded, self._crashed = 0, self.started, False, False
+        self._guard = threading.Lock()  # of the number that is under way
+        self._under_way, self._last = 0, self.started
+        self._committed, self._loaded, self._crashed = False, False, False
         self._memory_at = 0.0
 
     def run(self) -> Capture:
@@ -109,8 +114,12 @@ class Visit:
                 self._attached(params["sessionId"], params["targetInfo"])
             case "Fetch.requestPaused":
                 self._paused(params, session)
+            case "Page.frameNavigated" if params["frame"]["id"] == self._target:
+                self._committed = params["frame"]["url"] != "about:blank"
             case "Page.loadEventFired" if session == self._session:
                 self._loaded = True
+            case "Page.frameStoppedLoading" if params["frameId"] == self._target:
+                self._loaded = self._committed  # without a load event, where it was on its way to another page
             case "Page.javascriptDialogOpening":
                 self.flags["dialog-dismissed"] = None
                 self.pipe.tell("Page.handleJavaScriptDialog", {"accept": params.get("type") == "beforeunload"}, session)
@@ -148,12 +157,16 @@ class Visit:
         if url.startswith(("data:", "blob:", "about:")):
             self.pipe.tell("Fetch.continueRequest", {"requestId": params["requestId"]}, session)
             return
-        self._under_way += 1
-        self._last = time.monotonic()
+        self._count(1)
         try:
             self._pool.submit(self._answer, params, session)
         except RuntimeError:  # the visit is over
-            self._under_way -= 1
+            self._count(-1)
+
+    def _count(self, more: int) -> None:
+        with self._guard:
+            self._under_way += more
+            self._last = time.monotonic()
 
     def _answer(self, params: Mapping[str, Any], session: str) -> None:
         try:
@@ -168,8 +181,7 @@ class Visit:
             failure = {"requestId": params["requestId"], "errorReason": "Failed"}
             self.pipe.tell("Fetch.failRequest", failure, session)
         finally:
-            self._last = time.monotonic()
-            self._under_way -= 1
+            self._count(-1)
 
     def _settle_requests(self) -> None:
         """No further request is answered; those under way end by their deadline."""
@@ -217,17 +229,19 @@ class Visit:
         if self.settings.browser_overlays == "click":
             self._overlays("only")
         try:
-            self._run(SCROLL, until=self.quiet_by, waits=True)
+            self._run(SCROLL, until=min(self.quiet_by, _in(_SCROLL_S)), waits=True)
             if not self._until(self._is_quiet, self.quiet_by):
                 self.flags["over-time"] = None
                 self._stop_loading()
-            self._run(SETTLE, until=self.quiet_by, waits=True)
+            self._run(SETTLE, until=min(self.quiet_by, _in(_SETTLE_S)), waits=True)
         except (CallFailed, Late):
             self.flags["scroll-failed"] = None
+            self._stop_loading()
 
     def _stop_loading(self) -> None:
         """What still loads is dropped; a script that never ends is ended, or the page could not be read."""
         self.answers.stopped.set()
+        self.pipe.tell("Emulation.setScriptExecutionDisabled", {"value": True}, self._session)  # nor begins again
         self.pipe.tell("Page.stopLoading", {}, self._session)
         self.pipe.tell("Runtime.terminateExecution", {}, self._session)
 
@@ -271,16 +285,18 @@ class Visit:
             for resource in resources:
                 resource.body.close()
             raise
-        overlays = tuple(flag.removeprefix("overlay-") for flag in self.flags if flag.startswith("overlay-"))
-        flags = tuple(flag for flag in self.flags if not flag.startswith("overlay-"))
+        told = list(self.flags)  # the thread that reads may add to them
+        overlays = tuple(flag.removeprefix("overlay-") for flag in told if flag.startswith("overlay-"))
+        flags = tuple(flag for flag in told if not flag.startswith("overlay-"))
+        title = found["title"].encode("utf-8", "replace").decode()  # scripts can put half a character there
         agent = f"{self.chromium.agent} {self.settings.agent}"
         refused = self.answers.refused()
-        return Rendered(self.chromium.product, agent, tuple(resources), found["title"], flags, refused, overlays)
+        return Rendered(self.chromium.product, agent, tuple(resources), title, flags, refused, overlays)
 
     def _pictures(self) -> Iterator[Resource]:
         """Screenshot, thumbnail and, where it is wanted, PDF; one that cannot be had is flagged."""
         try:
-            height = int(self._run(SIZE, until=_in(_CALL_S))["height"])
+            height = int(self._run(SIZE, until=self._by(_CALL_S))["height"])
         except (CallFailed, Late, TypeError, ValueError):
             height = _HEIGHT
         if height > _TALLEST:
@@ -297,11 +313,15 @@ class Visit:
             wanted.append(("pdf", "application/pdf", "Page.printToPDF", {"printBackground": True}))
         for name, media_type, method, params in wanted:
             try:
-                answer = self._watched(self.pipe.begin(method, params, self._session), _in(_SHOT_S))
+                answer = self._watched(self.pipe.begin(method, params, self._session), self._by(_SHOT_S))
             except (CallFailed, Late):
                 self.flags[f"no-{name}"] = None
                 continue
             yield _resource(name, media_type, base64.b64decode(answer["data"]))
+
+    def _by(self, most_s: float) -> float:
+        """When a picture has to be there: in so long, within the time of the page but for a least of it."""
+        return min(_in(most_s), max(self.deadline, _in(_LEAST_S)))
 
 
 def _in(seconds: float) -> float:
