@@ -217,12 +217,16 @@ def observe_stage(capture: Capture, compared: Compared, version: Version, tools:
         return observe(capture, compared, version, store=tools.store, workspace=tools.workspace, provenance=made_by)
 
 
-def render_stage(capture: Capture, tools: Tools) -> Capture:
-    """The capture as a browser sees its page; where none can show it, the capture with the reason."""
+def render_stage(capture: Capture, reading: Reading, tools: Tools) -> Capture:
+    """The capture as a browser sees its page; where none can show it, the capture with the reason.
+
+    A page without an article may lead on to another one; a page with one is never left.
+    """
+    empty = reading.verdict.kind is VerdictKind.THIN
     assert tools.browser  # whoever asks has looked
     for last in (False, True):
         try:
-            return tools.browser.visit(capture, tools.recorder)
+            return tools.browser.visit(capture, tools.recorder, lead_on=empty)
         except CaptureTransient as error:
             if last or error.code not in _ONCE_MORE:
                 return replace(capture, not_rendered=error.code)
@@ -242,7 +246,7 @@ def _wants_browser(reading: Reading, tools: Tools) -> bool:
     return tools.settings.mode == "browser" or (kind is VerdictKind.THIN and bool(_SCRIPT.search(text)))
 
 
-_SCRIPT = re.compile(r"<script\b[^>]*\b(?:src\s*=|type\s*=\s*[\"']?module)|<script\b[^>]*>[^<]{200}", re.I)
+_SCRIPT = re.compile(r"<script\b(?![^>]*\bjson)", re.I)  # data are none
 
 
 def gather_stage(capture: Capture, reading: Reading, tools: Tools) -> Capture:
@@ -352,7 +356,7 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
                 return _not_modified(url, capture, known, tools, run, started)
             reading = run(clean_stage, capture, tools)
             if _wants_browser(reading, tools):
-                capture = visit.enter_context(contextlib.closing(run(render_stage, capture, tools)))
+                capture = visit.enter_context(contextlib.closing(run(render_stage, capture, reading, tools)))
                 reading = run(clean_stage, capture, tools)
             with tools.history.turn(seen_as(capture, reading).pages):
                 compared, observed, unsure = _held(capture, reading, tools, run, force)
