@@ -1,7 +1,8 @@
 """The order of the stages, once: from a URL to a stored bundle and back. Read this file first.
 
 URL → capture → clean → compare → pack → verify → store, or, where nothing is new, compare → observe; and back:
-find → fetch → verify → extract. The stages know nothing of each other; what needs two of them is composed here. How a
+find → fetch → verify → extract. A page that may be an error page is held against one of its host (probe) before it is
+compared. The stages know nothing of each other; what needs two of them is composed here. How a
 stage is run is a parameter (`Run`): plainly, with retries, or as a Prefect task (tasks/steps.py).
 """
 
@@ -30,8 +31,9 @@ from tasks.capture.fetch import Recorder
 from tasks.capture.hosts import Hosts
 from tasks.capture.partial import with_requisites
 from tasks.capture.policy import parse_url
+from tasks.capture.probe import ErrorPages
 from tasks.capture.requisites import gather
-from tasks.capture.robots import Asked, Robots
+from tasks.capture.robots import Robots
 from tasks.capture.signs import Signs, load_signs, our_signs
 from tasks.capture.verdict import judge
 from tasks.catalog import Catalog, Heard, open_catalog
@@ -40,6 +42,7 @@ from tasks.errors import FixityError, TearsheetError, TransientError
 from tasks.keys import signer_of
 from tasks.observing import observe
 from tasks.outbox import Kept, Outbox, deliver_first
+from tasks.probing import asked_beside, held_against, is_doubtful
 from tasks.reading import Reading, read_whole
 from tasks.records import (
     Bundle,
@@ -98,6 +101,7 @@ class Tools:
     signer: Signer | None = None  # of new bundles; open_tools has it unless the settings say not to sign
     robots: Robots | None = None  # asked before each visit; None: nobody asks
     signs: Signs = field(default_factory=our_signs)  # what gives walls away
+    error_pages: ErrorPages | None = None  # what doubtful pages are held against; None: nobody asks
 
 
 @contextlib.contextmanager
@@ -123,8 +127,8 @@ def open_tools(
         tempfile.TemporaryDirectory(prefix="tearsheet-") as workspace,
     ):
         deliver_first(store, outbox, history, settings, say=heard.say)
-        robots = Robots(recorder, settings.robots_by_hand)
-        yield Tools(settings, recorder, rules, store, Path(workspace), history, outbox, signer, robots, signs)
+        robots, pages = Robots(recorder, settings.robots_by_hand), ErrorPages(recorder)
+        yield Tools(settings, recorder, rules, store, Path(workspace), history, outbox, signer, robots, signs, pages)
 
 
 # ------------------------------------------------------------------ stages
@@ -132,18 +136,18 @@ def capture_stage(url: str, tools: Tools, known: Validators | None = None) -> Ca
     """One visit to `url`, redirects followed, after robots.txt was asked; with `known` only unless it still stands."""
     asked = tools.robots.ask(url) if tools.robots else None
     capture = tools.recorder.capture(url, known)
-    return _beside(capture, asked) if asked else capture
+    return replace(_beside(capture, asked.exchanges), robots=asked.note) if asked else capture
 
 
-def _beside(capture: Capture, asked: Asked) -> Capture:
-    """The capture with what robots.txt answered. An index has one answer for a URL and second: the page's own."""
+def _beside(capture: Capture, others: Iterable[Exchange]) -> Capture:
+    """The capture with what others answered. An index has one answer for a URL and second: the page's own."""
 
     def place(exchange: Exchange) -> tuple[str, str]:
         return exchange.url, f"{exchange.started_at:%Y%m%d%H%M%S}"
 
-    taken = set(map(place, capture.exchanges))
-    beside = tuple(exchange for exchange in asked.exchanges if place(exchange) not in taken)
-    return replace(capture, beside=(*capture.beside, *beside), robots=asked.note)
+    taken = set(map(place, (*capture.exchanges, *capture.beside)))
+    beside = tuple(exchange for exchange in others if place(exchange) not in taken)
+    return replace(capture, beside=(*capture.beside, *beside))
 
 
 def clean_stage(capture: Capture, tools: Tools) -> Reading:
@@ -161,7 +165,12 @@ def read_capture(capture: Capture, settings: Settings, rules: RuleSet, signs: Si
         article, metadata, facts = read_whole(page.text, url=capture.final_url, rules=rules, headers=headers)
     words = facts.words if facts else None
     verdict = judge(capture, page, words, settings.thin_words, facts=facts, signs=signs)
-    return Reading(page, article, metadata, with_requisites(verdict, capture.requisites))
+    return Reading(page, article, metadata, with_requisites(verdict, capture.requisites), facts)
+
+
+def probe_stage(capture: Capture, tools: Tools) -> Capture | None:
+    """What the host answers for a page beside this one that is certainly missing; None where that tells nothing."""
+    return tools.error_pages.ask(asked_beside(capture), tools.robots) if tools.error_pages else None
 
 
 def compare_stage(capture: Capture, reading: Reading, tools: Tools, force: bool) -> Compared:
@@ -220,7 +229,7 @@ def provenance_of(settings: Settings, rules: RuleSet, signs: Signs | None = None
 _DECIDING = (  # every setting that can make a bundle of the same answers another one
     *("max_body_bytes", "max_decoded_bytes", "max_header_bytes", "max_redirects"),
     *("mode", "requisites_max", "requisites_levels", "requisite_bytes", "requisites_bytes", "requisites_s"),
-    *("thin_words", "thinner_share", "thinner_from_words"),
+    *("soft404_probe", "thin_words", "thinner_share", "thinner_from_words"),
     *("idle_timeout_s", "total_timeout_s", "contact", "user_agent", "accept_language"),
 )
 
@@ -352,7 +361,7 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
         with contextlib.closing(capture):
             if known and capture.not_modified:
                 return _not_modified(url, capture, known, tools, run, started)
-            reading = run(clean_stage, capture, tools)
+            capture, reading = _read(capture, tools, run)
             with tools.history.turn(seen_as(capture, reading).pages):
                 compared, observed, unsure = _held(capture, reading, tools, run, force)
                 if observed and compared.confirms:
@@ -363,6 +372,19 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
     except TearsheetError as error:
         shown = re.sub(r"//[^/@]*@", "//…@", url)  # a refused URL may hold a password, and outcomes go into logs
         return Outcome(shown, error=error, elapsed_s=time.monotonic() - started)
+
+
+def _read(capture: Capture, tools: Tools, run: Run) -> tuple[Capture, Reading]:
+    """What the page says; where it may be an error page, after it was held against the one that its host has."""
+    reading = run(clean_stage, capture, tools)
+    if not is_doubtful(capture, reading, tools.settings.soft404_probe):
+        return capture, reading
+    answer = run(probe_stage, capture, tools)
+    note = held_against(capture, reading, answer, run(clean_stage, answer, tools)) if answer else None
+    if answer is None or note is None:
+        return capture, reading
+    capture = replace(_beside(capture, answer.exchanges), probe=note)
+    return capture, run(clean_stage, capture, tools)
 
 
 def _kept(
@@ -501,7 +523,7 @@ class _Orderly:
                 host = self.hosts[host_of(args[0])]
             with host:
                 return self.run(stage, *args)
-        if stage in (gather_stage, compare_stage, observe_stage, store_stage, timestamp_stage):
+        if stage in (probe_stage, gather_stage, compare_stage, observe_stage, store_stage, timestamp_stage):
             return self.run(stage, *args)
         with self.tree:
             return self.run(stage, *args)

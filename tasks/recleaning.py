@@ -33,7 +33,7 @@ from tasks.errors import FixityError, FormatError, NotFound, PermanentError, Tea
 from tasks.keys import signer_of
 from tasks.lineage import lineage_problems
 from tasks.pipeline import Reading, provenance_of, read_capture
-from tasks.records import Bundle, Capture, Digest, Exchange, Missing, Requisites, VerdictKind
+from tasks.records import Bundle, Capture, Digest, Exchange, Missing, ProbeNote, Requisites, VerdictKind
 from tasks.settings import Settings
 from tasks.store import Store, open_store
 from tasks.versioning import still_thin
@@ -315,8 +315,9 @@ def capture_of(original: Original) -> Capture:
     """The capture as the recorder gave it once. FormatError where the WARC does not hold it."""
     exchanges = tuple(_exchange(stored) for stored in original.exchanges)
     about = original.metadata
-    requisites = _requisites(original.provenance)
-    return Capture(str(about["url"]), exchanges, original.user_agent, str(about["mode"]), requisites=requisites)
+    found, probe = _requisites(original.provenance), _probe(original.provenance)
+    mode = str(about["mode"])
+    return Capture(str(about["url"]), exchanges, original.user_agent, mode, requisites=found, probe=probe)
 
 
 def _requisites(provenance: Mapping[str, Any]) -> Requisites | None:
@@ -326,6 +327,12 @@ def _requisites(provenance: Mapping[str, Any]) -> Requisites | None:
         return None
     missing = tuple(Missing(str(one["url"]), str(one["reason"])) for one in found["missing"])
     return Requisites(int(found["wanted"]), missing)
+
+
+def _probe(provenance: Mapping[str, Any]) -> ProbeNote | None:
+    """What the capture noted of its host's error page, by which it may be one."""
+    found = provenance.get("capture", {}).get("probe")
+    return ProbeNote(str(found["url"]), float(found["likeness"])) if found else None
 
 
 def _exchange(stored: StoredExchange) -> Exchange:

@@ -36,6 +36,7 @@ def capture_facts(capture: Capture) -> dict[str, Any]:
         ],
         **({"requisites": _requisites(capture.requisites)} if capture.requisites else {}),
         **({"robots": dataclasses.asdict(robots)} if robots else {}),
+        **({"probe": dataclasses.asdict(capture.probe)} if capture.probe else {}),
     }
 
 
