@@ -59,7 +59,16 @@ from tasks.records import (
 from tasks.settings import Settings
 from tasks.store import Store, open_store
 from tasks.timestamps import stamp_bundle
-from tasks.versioning import Compared, History, Version, compare, seen_as, still_standing
+from tasks.versioning import (
+    Compared,
+    History,
+    Version,
+    compare,
+    completed,
+    may_complete,
+    seen_as,
+    still_standing,
+)
 
 __all__ = [
     "Outcome",
@@ -190,6 +199,8 @@ def gather_stage(capture: Capture, reading: Reading, tools: Tools) -> Capture:
     """The capture with what its page needs to be seen, where the settings ask for it and there is something to see."""
     text = reading.page.text
     if tools.settings.mode == "page" or text is None or reading.verdict.kind not in _SEEN:
+        return capture
+    if capture.requisites:  # they are there
         return capture
     return gather(capture, text, tools.recorder)
 
@@ -363,12 +374,13 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
                 return _not_modified(url, capture, known, tools, run, started)
             capture, reading = _read(capture, tools, run)
             with tools.history.turn(seen_as(capture, reading).pages):
-                compared, observed, unsure = _held(capture, reading, tools, run, force)
-                if observed and compared.confirms:
-                    seen = compared.confirms.ref
-                    return _outcome(url, capture, compared, (), started, ref=seen, observation=observed)
-                with contextlib.closing(run(gather_stage, capture, compared.reading, tools)) as whole:
-                    return _kept(url, whole, compared, unsure, tools, run, started)
+                held, compared, observed, unsure = _held(capture, reading, tools, run, force)
+                with contextlib.closing(held):
+                    if observed and compared.confirms:
+                        seen = compared.confirms.ref
+                        return _outcome(url, capture, compared, (), started, ref=seen, observation=observed)
+                    with contextlib.closing(run(gather_stage, held, compared.reading, tools)) as whole:
+                        return _kept(url, whole, compared, unsure, tools, run, started)
     except TearsheetError as error:
         shown = re.sub(r"//[^/@]*@", "//…@", url)  # a refused URL may hold a password, and outcomes go into logs
         return Outcome(shown, error=error, elapsed_s=time.monotonic() - started)
@@ -420,7 +432,8 @@ def _known(url: str, tools: Tools) -> Version | None:
     try:
         parse_url(url)
         with tools.outbox.asking():
-            return tools.history.latest_of(url)
+            latest = tools.history.latest_of(url)
+        return None if may_complete(latest, tools.settings) else latest  # that takes the page itself
     except TearsheetError:  # of no consequence: what it says is heard when the capture is compared
         return None
 
@@ -435,17 +448,22 @@ def _not_modified(url: str, capture: Capture, version: Version, tools: Tools, ru
 
 def _held(
     capture: Capture, reading: Reading, tools: Tools, run: Run, force: bool
-) -> tuple[Compared, str, TearsheetError | None]:
-    """The reading held against the latest version, with the key of the event where that one is confirmed.
+) -> tuple[Capture, Compared, str, TearsheetError | None]:
+    """The reading held against the latest version, with the key of the event where that one is confirmed; and the
+    capture, with requisites where they may complete it.
 
     Where the store cannot tell, the error: the capture is kept nevertheless, and compared when it is delivered.
     """
+    whole = capture
     try:
         compared = run(compare_stage, capture, reading, tools, force)
+        if may_complete(compared.confirms, tools.settings):
+            whole = run(gather_stage, capture, reading, tools)
+            compared = completed(compared, whole)
         key = run(observe_stage, capture, compared, compared.confirms, tools) if compared.confirms else ""
-        return compared, key, None
+        return whole, compared, key, None
     except TearsheetError as error:
-        return Compared(reading, forced=force), "", error
+        return whole, Compared(reading, forced=force), "", error
 
 
 def _stored(

@@ -59,7 +59,7 @@ __all__ = [
 _SHARD = 25  # bundles that one process is handed at once: opening a store costs as much as a few of them
 # Settings that decide how a page is read; the others in provenance.json tell of the capture and stay the parent's.
 _OF_CLEANING = ("max_decoded_bytes", "thin_words", "thinner_share", "thinner_from_words")
-_OF_HISTORY = (PREVIOUS, "forced")  # in provenance.json: what the capture was held against stays
+_OF_HISTORY = (PREVIOUS, "forced", "completes")  # in provenance.json: what the capture was held against stays
 _MADE_BY = ("software", "rules", "model")  # of provenance.json
 STATUSES = ("unchanged", "changed", "worse", "problem")
 _SHOWN_FIELDS = (*SOURCED, "verdict", "no_article", "media_type", "charset", "decode_flags")
