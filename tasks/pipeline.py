@@ -1,9 +1,9 @@
 """The order of the stages, once: from a URL to a stored bundle and back. Read this file first.
 
 URL → capture → clean → compare → pack → verify → store, or, where nothing is new, compare → observe; and back:
-find → fetch → verify → extract. A page that may be an error page is held against one of its host (probe) before it is
-compared. The stages know nothing of each other; what needs two of them is composed here. How a
-stage is run is a parameter (`Run`): plainly, with retries, or as a Prefect task (tasks/steps.py).
+find → fetch → verify → extract. Once cleaned, a page that may be an error page is held against its host's (probe).
+The stages know nothing of each other; what needs two of them is composed here. How a stage is run is a parameter
+(`Run`): plainly, with retries, or as a Prefect task (tasks/steps.py).
 """
 
 import contextlib

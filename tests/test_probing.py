@@ -208,6 +208,15 @@ def test_a_section_is_asked_once_and_each_bundle_has_the_answer(tmp_path: Path) 
         assert len(site.probes()) == 2
 
 
+def test_what_was_forgotten_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.capture.probe._MOST_KEPT", 1)
+    with host({}, page(SORRY)) as site, tools_for(site, tmp_path) as tools:
+        outcomes = [archive_page(site.url(f"/{section}/roof"), tools) for section in ("a", "a", "b", "a")]
+
+        assert {said(outcome) for outcome in outcomes} == {("soft404", True)}
+        assert len(site.probes()) == 3
+
+
 def test_what_robots_txt_bars_is_not_asked_for(tmp_path: Path) -> None:
     barred = Answer(b"User-agent: *\nDisallow: /news/no-such-page", "text/plain")
     with host({"/robots.txt": barred}, page(SORRY)) as site, tools_for(site, tmp_path) as tools:

@@ -18,6 +18,7 @@ from tasks.records import Capture, Exchange
 __all__ = ["ErrorPages", "missing_url"]
 
 _MAX_BYTES: Final = 2 * 1024 * 1024  # of an error page; a larger one is no short page's like
+_MOST_KEPT: Final = 500  # answers; of a section forgotten since it is asked again
 _NAME: Final = "no-such-page"
 _EXTENSION: Final = re.compile(r"\.[A-Za-z]{2,5}$")
 _DIGITS: Final = re.compile(r"[0-9]+")
@@ -48,9 +49,19 @@ class ErrorPages:
         with self._guard:
             lock = self._locks.setdefault(missing, threading.Lock())
         with lock:  # so that many pages of one section ask once
-            if missing not in self._known:
-                self._known[missing] = self._fetch(missing)
-            return self._known[missing]
+            with self._guard:
+                if missing in self._known:
+                    return self._known[missing]
+            found = self._fetch(missing)
+            self._remember(missing, found)
+            return found
+
+    def _remember(self, missing: str, found: Capture | None) -> None:
+        """Keep it in mind, and forget the oldest where there are too many."""
+        with self._guard:
+            self._known[missing] = found
+            while len(self._known) > _MOST_KEPT:
+                del self._known[next(iter(self._known))]
 
     def _fetch(self, url: str) -> Capture | None:
         try:
