@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import unquote_to_bytes
 
-from tests.hostile.cases import CASES, Case, Pause, Request, Step, Wait, response
+from tests.hostile.cases import CASES, Case, Pause, Request, Step, response
 
 __all__ = ["MARK", "PAGES", "Page", "cases"]
 
@@ -580,8 +580,9 @@ def _plain(_request: Request) -> Iterator[Step]:
     yield response(_whole(Page("plain", "<img src=/pixel>")).replace("%T", "[]").encode())
 
 
+_MUCH = "<h1>much</h1><img src='/drip?1'>" + script("for (let i = 0; i < 3; i++) fetch('/large?' + i)")
 _BESIDE: dict[str, Case] = {
-    **{name: CASES[name] for name in ("404", "stall")},
+    **{name: CASES[name] for name in ("404",)},
     "redirect-to": _redirect_to,
     "worker-of-the-site": _service_worker,
     "sheet": _sheet,
@@ -600,5 +601,6 @@ _BESIDE: dict[str, Case] = {
     "rules.json": lambda _: iter(
         [response(b'{"prefetch":[{"urls":["/plain?rules"]}]}', kind=b"application/speculationrules+json")]
     ),
-    "hangs": lambda _: iter([Wait()]),
+    "much": lambda _: iter([response(_MUCH.encode())]),
+    "large": lambda _: iter([Pause(0.5), response(bytes(1 << 20), kind=b"application/octet-stream")]),
 }
