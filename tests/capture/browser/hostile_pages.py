@@ -565,6 +565,10 @@ def _drip(_request: Request) -> Iterator[Step]:
         yield Pause(0.05)
 
 
+def _drip_head() -> bytes:
+    return response(f"<title>drips</title><h1>{MARK}</h1>".encode(), length=None)
+
+
 def _bomb(_request: Request) -> Iterator[Step]:
     yield response(_bomb_bytes(), b"Content-Encoding: gzip", kind=b"text/plain")
 
@@ -587,6 +591,7 @@ _BESIDE: dict[str, Case] = {
     "worker-of-the-site": _service_worker,
     "sheet": _sheet,
     "drip": _drip,
+    "drips-as-a-page": lambda _: iter([_drip_head(), *[b"<p>drop</p>", Pause(0.1)] * 100]),
     "bomb": _bomb,
     "plain": _plain,
     "pixel": lambda _: iter([response(PIXEL, kind=b"image/png")]),
