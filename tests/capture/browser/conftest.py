@@ -51,6 +51,7 @@ class World:
     server: ToughServer
     other: ToughServer
     folder: Path  # temporary files go there
+    aims: tuple[str, ...]  # `host:port` of what the pages try to reach
     settings: Settings
     kept: list[Capture] = field(default_factory=list)  # what a test was given; closed after it
 
@@ -109,7 +110,7 @@ def made_world(folder: Path, *, alone: bool) -> Iterator[World]:
         pages = cases(lambda: aims, lambda: other.pair)
         server, other = (stack.enter_context(ToughServer(cases=pages)) for _ in range(2))
         wire = stack.enter_context(Wire({("127.0.0.1", each.port) for each in (server, other)})) if alone else None
-        world = World(trap, wire, server, other, folder, load_settings(environ={}))
+        world = World(trap, wire, server, other, folder, aims, load_settings(environ={}))
         world.settings = world.settings_with()
         yield world
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import unquote_to_bytes
 
-from tests.hostile.cases import CASES, Case, Pause, Request, Step, Wait, response
+from tests.hostile.cases import CASES, Case, Pause, Request, Step, response
 
 __all__ = ["MARK", "PAGES", "Page", "cases"]
 
@@ -565,6 +565,10 @@ def _drip(_request: Request) -> Iterator[Step]:
         yield Pause(0.05)
 
 
+def _drip_head() -> bytes:
+    return response(f"<title>drips</title><h1>{MARK}</h1>".encode(), length=None)
+
+
 def _bomb(_request: Request) -> Iterator[Step]:
     yield response(_bomb_bytes(), b"Content-Encoding: gzip", kind=b"text/plain")
 
@@ -580,12 +584,14 @@ def _plain(_request: Request) -> Iterator[Step]:
     yield response(_whole(Page("plain", "<img src=/pixel>")).replace("%T", "[]").encode())
 
 
+_MUCH = "<h1>much</h1><img src='/drip?1'>" + script("for (let i = 0; i < 3; i++) fetch('/large?' + i)")
 _BESIDE: dict[str, Case] = {
-    **{name: CASES[name] for name in ("404", "stall")},
+    **{name: CASES[name] for name in ("404",)},
     "redirect-to": _redirect_to,
     "worker-of-the-site": _service_worker,
     "sheet": _sheet,
     "drip": _drip,
+    "drips-as-a-page": lambda _: iter([_drip_head(), *[b"<p>drop</p>", Pause(0.1)] * 100]),
     "bomb": _bomb,
     "plain": _plain,
     "pixel": lambda _: iter([response(PIXEL, kind=b"image/png")]),
@@ -600,5 +606,6 @@ _BESIDE: dict[str, Case] = {
     "rules.json": lambda _: iter(
         [response(b'{"prefetch":[{"urls":["/plain?rules"]}]}', kind=b"application/speculationrules+json")]
     ),
-    "hangs": lambda _: iter([Wait()]),
+    "much": lambda _: iter([response(_MUCH.encode())]),
+    "large": lambda _: iter([Pause(0.5), response(bytes(1 << 20), kind=b"application/octet-stream")]),
 }
