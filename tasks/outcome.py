@@ -30,6 +30,8 @@ class Outcome:
     requisites: Requisites | None = None  # None: none were looked for
     rendered: Rendered | None = None  # its bodies are closed
     removed: Mapping[str, int] = field(default_factory=dict)  # concept → characters
+    rules: tuple[str, ...] = ()  # cleaning rules that fired, by id, each once
+    change: str = ""  # of a new version, how it differs from the one before, in one line
     problems: tuple[Problem, ...] = ()
     elapsed_s: float = 0.0
     error: TearsheetError | None = None
@@ -64,6 +66,7 @@ class Outcome:
             "score": verdict.score if verdict else None,
             "id": ref.id if ref else None,
             "version": self.version,
+            "change": self.change or None,
             "created": bool(ref and ref.created),
             "observation": self.observation or None,
             "waiting": self.waiting or None,

@@ -39,6 +39,7 @@ from tasks.capture.signs import Signs, load_signs, our_signs
 from tasks.capture.verdict import judge
 from tasks.catalog import Catalog, Heard, open_catalog
 from tasks.clean import RuleSet, load_rules
+from tasks.diff import diff_texts
 from tasks.errors import CaptureTransient, FixityError, MissingPart, TearsheetError, TransientError
 from tasks.keys import signer_of
 from tasks.observing import observe
@@ -505,6 +506,17 @@ def _unsound(bundle: Bundle) -> FixityError:
     )
 
 
+def _change(compared: Compared) -> str:
+    """How a new version differs from the one before: title and words."""
+    latest, reading = compared.latest, compared.reading
+    if latest is None or reading.article is None:
+        return ""
+    before, now = latest.manifest.metadata.title, reading.metadata.title
+    words = diff_texts(latest.manifest.text, reading.article.text)
+    renamed = before and now and before.value != now.value
+    return f"+{words.added} -{words.removed} words" + (f"; title was {before.value!r}" if before and renamed else "")
+
+
 def _outcome(
     url: str,
     capture: Capture,
@@ -536,6 +548,8 @@ def _outcome(
         requisites=capture.requisites,
         rendered=capture.rendered,
         removed=removed_chars(article),
+        rules=tuple(sorted({removal.rule for removal in article.removals})) if article else (),
+        change=_change(compared) if ref and compared.previous else "",
         problems=problems,
         elapsed_s=time.monotonic() - started,
         error=error,

@@ -28,6 +28,9 @@ class Source:
     timezone: str = "UTC"
     store: str = ""  # empty: the setting
     limit: int | None = None  # pages archived in one run
+    mode: str = ""
+    revisit: tuple[float, ...] = ()
+    adaptive: bool = False
     where: str = ""  # file:line of the table
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tasks.pipeline import Tools, open_tools
 from tasks.records import VerdictKind
 from tasks.settings import config_dirs, load_settings
 from tasks.sources import Source
-from tasks.watching import Report, held_urls, make_shards, plan_stage, watch_source
+from tasks.watching import Plan, Report, held_urls, make_shards, open_watched, plan_stage, share_of, watch_source
 
 
 @contextmanager
@@ -29,6 +30,11 @@ def tools(site: str, folder: Path, **flags: Any) -> Iterator[Tools]:
 
 def feed(site: str, path: str = "/feed.xml", **fields: Any) -> Source:
     return Source(name="harbour", cron="* * * * *", feed=f"http://{site}{path}", **fields)
+
+
+def planned(source: Source, urls: tuple[str, ...], made: Tools) -> Plan:
+    with open_watched(made.store, made.settings) as watched:
+        return plan_stage(source, urls, made, watched, datetime.now(UTC))
 
 
 def paths(report: Report) -> list[tuple[str, bool]]:
@@ -46,7 +52,7 @@ def test_a_run_archives_what_is_new_and_allowed_and_the_next_one_only_tries_fail
     assert paths(first) == [("crane", True), ("ferry", True), ("gone", False)]
     assert sorted(heard) == sorted(outcome.url for outcome in first.outcomes)
     assert [url for url, _ in first.plan.disallowed] == [f"http://{site}/private/minutes"]
-    assert str(first).startswith("harbour: 4 found, 0 held, 2 archived, 1 failed, 1 disallowed")
+    assert str(first).startswith("harbour: 4 found, 0 held, 2 archived (2 new), 1 failed, 1 disallowed")
     assert not first.good
     assert all(outcome.text == "" for outcome in first.outcomes)
     assert (second.plan.held, paths(second)) == (2, [("gone", False)])
@@ -72,7 +78,7 @@ def test_a_limit_leaves_the_rest_for_the_next_run(site: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(("policy", "listed"), [("report", 1), ("ignore", 0)])
 def test_robots_txt_can_be_reported_or_ignored(site: str, tmp_path: Path, policy: str, listed: int) -> None:
     with tools(site, tmp_path, robots=policy) as made:
-        plan = plan_stage(feed(site), (f"http://{site}/private/minutes",), made)
+        plan = planned(feed(site), (f"http://{site}/private/minutes",), made)
     assert plan.due == (f"http://{site}/private/minutes",)
     assert len(plan.disallowed) == listed
 
@@ -127,7 +133,7 @@ def test_the_delay_that_robots_txt_asks_for_is_kept_up_to_a_bound(
     for asked, kept in (("2", 2.0), ("86400", 60.0)):
         monkeypatch.setitem(PAGES, "/robots.txt", ("text/plain", f"User-agent: *\nCrawl-delay: {asked}\n"))
         with tools(site, tmp_path) as made:
-            assert plan_stage(feed(site), (f"http://{site}/crane",), made).delays_s == {site: kept}
+            assert planned(feed(site), (f"http://{site}/crane",), made).delays_s == {site: kept}
 
 
 # ------------------------------------------------------------------ what is held
@@ -194,7 +200,18 @@ def test_a_damaged_manifest_ends_the_run_and_names_the_bundle(site: str, tmp_pat
 def test_shards_keep_every_url_and_let_hosts_take_turns() -> None:
     urls = ["http://a/1", "http://a/2", "http://a/3", "http://b/1", "http://c/1", "http://c/2"]
     assert list(make_shards(urls, 4)) == [
-        ("http://a/1", "http://b/1", "http://a/2", "http://a/3"),
-        ("http://c/1", "http://c/2"),
+        ("http://a/1", "http://b/1", "http://c/1", "http://a/2"),
+        ("http://c/2", "http://a/3"),
     ]
     assert list(make_shards([], 4)) == []
+
+
+def test_a_share_of_the_hosts_is_the_same_whatever_else_is_named_and_no_host_is_in_two() -> None:
+    urls = tuple(f"http://host-{number % 40}.example/{number}" for number in range(200))
+    shares = [share_of(urls, number, 3) for number in range(3)]
+    assert sorted(url for share in shares for url in share) == sorted(urls)
+    hosts = [{url.split("/")[2] for url in share} for share in shares]
+    assert not hosts[0] & hosts[1]
+    assert not hosts[1] & hosts[2]
+    assert min(map(len, hosts)) > 5
+    assert share_of(urls[50:], 1, 3) == tuple(url for url in shares[1] if url in set(urls[50:]))

@@ -1,0 +1,21 @@
+"""Watch runs: what a source names, archived when it is due, reported in the store. Read run.py first."""
+
+from tasks.watching.plan import Plan, held_urls, plan_stage
+from tasks.watching.report import Report
+from tasks.watching.run import discover_stage, watch_source
+from tasks.watching.shards import archive_shard, make_shards, share_of
+from tasks.watching.state import Watched, open_watched
+
+__all__ = [
+    "Plan",
+    "Report",
+    "Watched",
+    "archive_shard",
+    "discover_stage",
+    "held_urls",
+    "make_shards",
+    "open_watched",
+    "plan_stage",
+    "share_of",
+    "watch_source",
+]

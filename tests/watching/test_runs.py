@@ -1,0 +1,210 @@
+"""Watch runs on a real site and store: visits, reports, what a killed run leaves, and what the next one makes of it."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.demo import SITE
+from tasks.pipeline import Tools, open_tools
+from tasks.settings import config_dirs, load_settings
+from tasks.sources import Source
+from tasks.store import Store
+from tasks.watching import Report, open_watched, watch_source
+from tasks.watching.due import Seen, Visits
+from tests.capture.requisites.site import Answer, Site
+
+STORY = (SITE / "library-roof.html").read_text()
+HTML = "text/html; charset=utf-8"
+PATHS = tuple(f"/story-{number}" for number in range(6))
+
+
+def page(path: str, more: str = "") -> Answer:
+    title = f"The library roof, part {path}"
+    alone = re.sub(r'<link rel="canonical"[^>]*>', "", STORY)
+    return Answer(
+        alone.replace("Town library saves its leaking roof", title).replace("buckets", f"buckets {more}").encode(), HTML
+    )
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site({path: page(path) for path in PATHS}) as made:
+        yield made
+
+
+@contextmanager
+def tools(site: Site, folder: Path, **flags: Any) -> Iterator[Tools]:
+    settings = load_settings(
+        environ={},
+        store=str(folder / "store"),
+        cache=str(folder / "cache"),
+        allow=(site.pair,),
+        retry_wait_s=0.0,
+        robots="ignore",
+        mode="page",
+        **flags,
+    )
+    with open_tools(settings, config_dirs(environ={})) as made:
+        yield made
+
+
+def source(site: Site, paths: tuple[str, ...] = PATHS, **fields: Any) -> Source:
+    made = Source(name="roofs", cron="", urls=tuple(site.url(path) for path in paths))
+    return replace(made, **fields)
+
+
+def later(hours: float) -> Any:
+    return lambda: datetime.now(UTC) + timedelta(hours=hours)
+
+
+def events(store: Store, kind: str) -> list[dict[str, Any]]:
+    return [dict(event.detail) for event in store.events() if event.kind == kind]
+
+
+def urls(report: Report, site: Site) -> list[str]:
+    return sorted(outcome.url.removeprefix(site.url("")) for outcome in report.outcomes)
+
+
+def test_a_page_is_visited_again_as_its_plan_says_and_never_without_one(site: Site, tmp_path: Path) -> None:
+    planned = source(site, revisit=(3600.0, 6 * 3600.0))
+    with tools(site, tmp_path) as made:
+        assert len(watch_source(planned, made).outcomes) == 6
+        assert watch_source(planned, made).outcomes == ()
+        again = watch_source(planned, made, now=later(2))
+        assert watch_source(planned, made, now=later(3)).outcomes == ()
+        assert len(watch_source(planned, made, now=later(7)).outcomes) == 6
+        assert watch_source(planned, made, now=later(999)).outcomes == ()
+    assert again.kinds == {"unchanged": 6}
+    assert (again.plan.again, again.plan.held) == (6, 0)
+
+
+def test_a_page_that_the_source_names_no_more_is_visited_all_the_same(site: Site, tmp_path: Path) -> None:
+    with tools(site, tmp_path) as made:
+        watch_source(source(site, revisit=(3600.0,)), made)
+        site.answers["/story-2"] = page("/story-2", "and bowls and basins")
+        report = watch_source(source(site, PATHS[:1], revisit=(3600.0,)), made, now=later(2))
+    assert report.kinds == {"changed": 1, "unchanged": 5}
+    changed = next(outcome for outcome in report.outcomes if not outcome.observation)
+    assert changed.url == site.url("/story-2")
+    assert changed.change == "+8 -0 words"
+
+
+def test_what_was_archived_by_hand_is_not_archived_again_and_is_visited_as_planned(site: Site, tmp_path: Path) -> None:
+    from tasks.pipeline import archive_page
+
+    with tools(site, tmp_path) as made:
+        archive_page(site.url("/story-0"), made)
+        first = watch_source(source(site, revisit=(3600.0,)), made)
+        second = watch_source(source(site, revisit=(3600.0,)), made, now=later(2))
+    assert urls(first, site) == list(PATHS[1:])
+    assert urls(second, site) == list(PATHS)
+
+
+def test_the_report_is_in_the_store_with_one_row_a_page_and_what_is_due_next(site: Site, tmp_path: Path) -> None:
+    site.answers["/story-5"] = Answer(b"gone", "text/plain", 410)
+    with tools(site, tmp_path) as made:
+        report = watch_source(source(site, revisit=(3600.0,)), made)
+        (told,), parts = events(made.store, "report"), events(made.store, "watch")
+    assert told["kinds"] == {"error": 1, "new": 5}
+    assert told["run"] == parts[0]["run"] == report.run
+    assert told["bytes"] > 1000
+    assert told["next_due_at"]
+    rows = {row["url"].removeprefix(site.url("")): row for part in parts for row in part["pages"]}
+    assert set(rows) == set(PATHS)
+    assert rows["/story-5"]["why"] == "status-410"
+    assert rows["/story-0"]["id"]
+
+
+def test_what_is_known_can_be_made_anew_from_the_store_alone(site: Site, tmp_path: Path) -> None:
+    with tools(site, tmp_path) as made:
+        watch_source(source(site, revisit=(3600.0,)), made)
+        with open_watched(made.store, made.settings) as watched:
+            watched.plan("roofs", Visits((3600.0,)))
+            before = watched.db.execute("SELECT * FROM page ORDER BY key").fetchall()
+        (file,) = (tmp_path / "cache").glob("*.watch.db")
+        file.write_bytes(b"no database at all" * 1000)
+        with open_watched(made.store, made.settings) as watched:
+            watched.plan("roofs", Visits((3600.0,)))
+            after = watched.db.execute("SELECT * FROM page ORDER BY key").fetchall()
+    assert len(before) == 6
+    assert after == before
+
+
+def test_a_stopped_run_says_so_and_the_next_one_goes_on(site: Site, tmp_path: Path) -> None:
+    done: list[str] = []
+    with tools(site, tmp_path, workers=1) as made:
+        first = watch_source(
+            source(site), made, heard=lambda outcome: done.append(outcome.url), stopped=lambda: len(done) >= 2
+        )
+        second = watch_source(source(site), made)
+    assert first.stopped
+    assert not first.good
+    assert 2 <= len(first.outcomes) < 6
+    assert len(first.outcomes) + len(second.outcomes) == 6
+    assert not second.stopped
+
+
+def test_a_server_that_is_down_for_a_moment_is_asked_again_in_the_run(site: Site, tmp_path: Path) -> None:
+    answers = iter([Answer(b"busy", "text/plain", 503)])
+    whole = site.answers["/story-1"]
+
+    class Flaky(dict[str, Answer]):
+        def get(self, path: str, default: Any = None) -> Any:
+            return next(answers, whole) if path == "/story-1" else super().get(path, default)
+
+    site.answers = Flaky(site.answers)
+    with tools(site, tmp_path) as made:
+        report = watch_source(source(site), made)
+        following = watch_source(source(site), made)
+    kinds = {**report.kinds}
+    assert kinds.pop("new") >= 5
+    assert following.outcomes == () or following.kinds == {"new": 1}
+
+
+KILLED = """
+import os, sys
+from tests.watching.test_runs import *
+from tests.watching import test_runs
+folder, pair, names = sys.argv[1], sys.argv[2], sys.argv[3]
+class Away:
+    pair = sys.argv[2]
+    def url(self, path): return f"http://{self.pair}{path}"
+with tools(Away(), Path(folder), workers=2) as made:
+    watch_source(source(Away(), revisit=(3600.0,)), made, heard=lambda outcome: print(outcome.url, flush=True))
+"""
+
+
+@pytest.mark.parametrize("after", [1, 3, 5])
+def test_after_a_run_was_killed_the_next_one_archives_each_page_exactly_once(
+    site: Site, tmp_path: Path, after: int
+) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path), site.pair, ""]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
+        assert process.stdout
+        for _ in range(after):
+            process.stdout.readline()
+        process.kill()
+        process.wait()
+    with tools(site, tmp_path) as made:
+        report = watch_source(source(site, revisit=(3600.0,)), made)
+        manifests = list(made.store.list_ids())
+    assert len(manifests) == 6
+    assert len(report.outcomes) <= 6 - after
+    assert report.good
+
+
+def test_planning_asks_the_store_once_for_its_own_pages_not_once_a_page(site: Site, tmp_path: Path) -> None:
+    """Ten thousand pages that are not due cost a plan no look-up."""
+    with tools(site, tmp_path) as made, open_watched(made.store, made.settings) as watched:
+        pages = [Seen(f"https://a.example/{n}", 0.0, time.time(), 0.0, "ok") for n in range(10_000)]
+        watched.learn("roofs", pages)
+        assert watched.count_due("roofs", time.time()) == 0
