@@ -1,15 +1,16 @@
 """The flow that archives what one source of watch.toml names and the store does not hold yet."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 from prefect import State, flow
-from prefect.artifacts import acreate_markdown_artifact
+from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.states import Completed, Failed
 
 from flows.cli_common import heard
 from tasks.errors import TearsheetError
-from tasks.pipeline import open_tools
+from tasks.pipeline import Outcome, open_tools
 from tasks.settings import config_dirs
 from tasks.sources import load_sources, named
 from tasks.steps import code, run_settings, tracked
@@ -32,6 +33,8 @@ async def watch(name: str, store: str | None = None) -> State[Any]:
     except TearsheetError as error:
         return Failed(message=str(error))
     await acreate_markdown_artifact(key=f"watch-{name}", markdown=_as_markdown(report), description=str(report))
+    if report.outcomes:
+        await acreate_table_artifact(key=f"watch-{name}-pages", table=_as_table(report), description=str(report))
     if report.good:
         return Completed(message=str(report), data=report)
     if report.archived:
@@ -48,22 +51,51 @@ def _watch(name: str, store: str | None) -> Report:
 
 
 def _as_markdown(report: Report) -> str:
-    """What the run's page shows: the counts, then what failed and what robots.txt keeps from us."""
-    plan = report.plan
-    counts = {
-        "found": plan.found,
-        "held already": plan.held,
-        "archived": report.archived,
-        "failed": len(report.failed),
-        "disallowed by robots.txt": len(plan.disallowed),
-        "left for the next run": plan.left,
-    }
-    lines = [f"# {code(report.source)}", "", "| pages | |", "| --- | ---: |"]
-    lines += [f"| {what} | {count:,} |" for what, count in counts.items()]
-    lines += ["", "## Failed", ""] if report.failed else []
-    for outcome in report.failed:
-        why = str(outcome.error) if outcome.error else ", ".join(outcome.verdict.reasons if outcome.verdict else ())
-        lines.append(f"- {code(outcome.url)}: {code(why or 'bad verdict')}")
-    lines += ["", "## Disallowed by robots.txt", ""] if plan.disallowed else []
-    lines += [f"- {code(url)}: {code(reason)}" for url, reason in plan.disallowed]
+    """What the run's page shows: alarms, the counts, what changed, what failed, what robots.txt keeps from us."""
+    lines = [f"# {code(report.source)}", ""]
+    lines += [f"- **{alarm.code}**: {code(alarm.what)}" for alarm in report.alarms]
+    lines += ["", "| pages | |", "| --- | ---: |", *(f"| {what} | {count:,} |" for what, count in _counts(report))]
+    for title, items in (
+        ("Changed", [(outcome.url, outcome.change) for outcome in report.outcomes if outcome.change]),
+        ("Failed", [(outcome.url, _why(outcome)) for outcome in report.failed]),
+        ("Disallowed by robots.txt", list(report.plan.disallowed)),
+        ("Slowest hosts", [(host, f"{seconds} s a page") for host, seconds in report.slowest()]),
+    ):
+        lines += ["", f"## {title}", ""] if items else []
+        lines += [f"- {code(what)}: {code(why)}" for what, why in items[:_TOLD]]
+        lines += [f"- {len(items) - _TOLD:,} more: see the report in the store"] if len(items) > _TOLD else []
     return "\n".join(lines)
+
+
+_TOLD = 200  # lines of a kind in an artifact
+
+
+def _counts(report: Report) -> Iterator[tuple[str, int]]:
+    plan = report.plan
+    yield "found", plan.found
+    yield "held already, not due", plan.held
+    yield from report.kinds.items()
+    yield "disallowed by robots.txt", len(plan.disallowed)
+    yield "left for the next run", plan.left
+
+
+def _why(outcome: Outcome) -> str:
+    if outcome.error:
+        return str(outcome.error)
+    return ", ".join(outcome.verdict.reasons if outcome.verdict else ()) or "bad verdict"
+
+
+def _as_table(report: Report) -> list[dict[str, str]]:
+    """One row a page, those that failed first."""
+    ordered = sorted(report.outcomes, key=lambda outcome: outcome.good)
+    return [
+        {
+            "url": outcome.url,
+            "verdict": outcome.kind,
+            "version": str(outcome.version or ""),
+            "words": str(outcome.words or ""),
+            "change": outcome.change,
+            "id": outcome.ref.id if outcome.ref else "",
+        }
+        for outcome in ordered[:_TOLD]
+    ]
