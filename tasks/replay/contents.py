@@ -38,7 +38,6 @@ def policy(origin: str, *, scripts: bool) -> str:
         f"frame-src {origin} data: blob:",
         "form-action 'none'",
         "base-uri 'none'",
-        "webrtc 'block'",
         "sandbox allow-scripts" if scripts else "sandbox",
     )
     return "; ".join(parts)
@@ -54,7 +53,7 @@ class Contents:
     @property
     def start(self) -> Place:
         """The page itself; with scripts where the capture has those of the page."""
-        scripts = self.holdings.about.get("mode") not in ("page", "requisites")
+        scripts = self.holdings.about.get("mode") == "browser"
         return Place(self.token, self.holdings.page.stamp, scripts, self.holdings.page.url)
 
     def answer(self, asked: Asked) -> Answered:

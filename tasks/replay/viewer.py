@@ -57,7 +57,7 @@ class Viewer:
 
     def _given(self, media_type: str, body: bytes | Path) -> Answered:
         loads = f"default-src {self.origin} data: blob: 'unsafe-inline' 'unsafe-eval'"
-        rules = f"{loads}; form-action {self.origin}; base-uri 'none'; webrtc 'block'"
+        rules = f"{loads}; form-action {self.origin}; base-uri 'none'"
         return Answered(200, (("Content-Type", media_type), ("Content-Security-Policy", rules)), body)
 
     def _embedding(self) -> str:

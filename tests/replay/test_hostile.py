@@ -1,0 +1,60 @@
+"""Whatever an archived page tries while it is replayed, nothing leaves: neither to the web nor to a port of this machine."""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tasks.replay import replaying
+from tests.capture.requisites.site import Answer, Site
+from tests.replay.chromium import Chromium
+from tests.replay.kit import Trap, bundle_of, hostile_page, settings_for, trap
+
+
+@pytest.fixture
+def near() -> Iterator[Trap]:
+    """A service of this machine that is nobody's business."""
+    with trap() as made:
+        yield made
+
+
+@pytest.fixture
+def hostile(near: Trap, tmp_path: Path) -> tuple[Path, str]:
+    with Site({}) as site:
+        page = hostile_page(near.pair, "away.example")
+        site.answers["/hostile"] = Answer(page.encode(), "text/html; charset=utf-8")
+        return bundle_of(tmp_path, site.url("/hostile"), how="page", pair=site.pair), site.url("/hostile")
+
+
+@pytest.mark.parametrize("scripts", ["", "js_"], ids=["without-scripts", "with-scripts"])
+def test_nothing_leaves_a_hostile_page(
+    scripts: str, hostile: tuple[Path, str], near: Trap, web: Trap, browser: Chromium, tmp_path: Path
+) -> None:
+    path, url = hostile
+    heard = len(web.heard)
+    with replaying(path, settings_for(tmp_path)) as shown:
+        address = re.sub(r"/$", f"/{path.name[:14]}{scripts}/{url}", shown.address)
+        with browser.tab(address) as tab:
+            time.sleep(8)  # the page has given up by then
+            print([text for text in tab.said if "tried" in text], near.heard)
+            assert tab.ask("location.href", where="self === top && document.title.endsWith('archived')") == address
+    assert near.heard == []
+    assert web.heard[heard:] == []
+
+
+def test_the_traps_hear_the_same_page_where_nobody_keeps_it_in(near: Trap, web: Trap, browser: Chromium) -> None:
+    heard = len(web.heard)
+    with Site(
+        {"/hostile": Answer(hostile_page(near.pair, "away.example").encode(), "text/html; charset=utf-8")}
+    ) as site:
+        with browser.tab(site.url("/hostile")):
+            time.sleep(8)
+    print(near.heard, web.heard[heard:])
+    assert any(line.startswith("udp") for line in near.heard)
+    assert {line.split("?")[0].split(" ")[2] for line in near.heard if line.startswith("tcp GET")} >= {
+        "/fetch",
+        "/a.css",
+    }
+    assert any("away.example" in line for line in web.heard[heard:])
