@@ -17,14 +17,18 @@ from tasks.steps import code, run_here, run_settings, tracked
 
 @flow(name="archive", flow_run_name="{url}", persist_result=False)
 async def archive(
-    url: str, store: str | None = None, mode: Literal["page", "requisites"] | None = None, force: bool = False
+    url: str,
+    store: str | None = None,
+    mode: Literal["page", "requisites", "browser", "auto"] | None = None,
+    force: bool = False,
 ) -> State[Any]:
     """Capture, clean, pack, verify and store the page at `url`.
 
     Args:
         url: the page to archive
         store: folder or s3://bucket/prefix; default: the setting `store`
-        mode: page: the page alone; requisites: and what it needs to be seen; default: the setting `mode`
+        mode: page: the page alone; requisites: and what it needs to be seen; browser: as Chromium draws it; auto:
+            browser where the page has scripts and no article to speak of; default: the setting `mode`
         force: store a bundle even where nothing changed or most words are gone
 
     Fails with a plain message where nothing was stored or the verdict is bad. The state's data is the Outcome.

@@ -72,8 +72,11 @@ def archive(
     urls: Annotated[list[str], typer.Argument(help="URLs; - reads them from stdin, one a line.")],
     store: Store = None,
     mode: Annotated[
-        Literal["page", "requisites"] | None,
-        typer.Option(help="The page alone, or what it needs to be seen, too: sheets, fonts, pictures. [requisites]"),
+        Literal["page", "requisites", "browser", "auto"] | None,
+        typer.Option(
+            help="page: that alone; requisites: and what it needs to be seen; browser: as Chromium draws it, with a "
+            "screenshot; auto: browser where the page has scripts but no article. [requisites]"
+        ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 also where requisites are missing.")] = False,
     force: Annotated[

@@ -6,7 +6,7 @@ Whether the parent's rules, or the newer ones, gave just this article is not see
 from collections.abc import Iterator
 
 from tasks.bundle.manifest import PREVIOUS, Lineage, Link, Manifest, Source, read_manifest
-from tasks.bundle.original import DATA_MEMBER
+from tasks.bundle.rendered import RENDERED
 from tasks.bundle.verify_codes import Findings
 from tasks.errors import FormatError, NotFound
 from tasks.records import Problem
@@ -14,6 +14,8 @@ from tasks.store import Store
 from tasks.store.layout import SOURCE_KINDS, source_key
 
 __all__ = ["lineage_problems", "source_problems"]
+
+_TAKEN_OVER = ("archive/data.warc.gz", f"archive/{RENDERED}")  # by a bundle that was cleaned anew
 
 
 def lineage_problems(store: Store, manifest: bytes) -> tuple[Problem, ...]:
@@ -109,7 +111,8 @@ def _compared(
     yield "sha256", link.sha256, other.sha256
     for what in ("url", "final_url", "captured_at", "status"):
         yield what, getattr(own, what), getattr(other, what)
-    yield DATA_MEMBER, own.members.get(DATA_MEMBER), other.members.get(DATA_MEMBER)
+    for member in _TAKEN_OVER:
+        yield member, own.members.get(member), other.members.get(member)
     above = other.lineage
     is_root = name == "root" or lineage.parent == lineage.root
     yield "generation", 0 if is_root else lineage.generation - 1, above.generation if above else 0

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def observe(
     provenance: Mapping[str, Any],
 ) -> str:
     """The key of the event, stored with its WARC: `compared` found the capture to be just this version."""
+    capture = _without_pictures(capture)
     with tempfile.TemporaryDirectory(dir=workspace) as folder:
         warc = pack_observation(
             Path(folder),
@@ -41,6 +43,17 @@ def observe(
         _check_sound(warc)
         event = _event(capture, compared, version, warc)
         return store.put_event(event, Content(warc.path, warc.sha256, warc.size))
+
+
+def _without_pictures(capture: Capture) -> Capture:
+    """Of what a browser asked for only what the page's text may have come from: the version has the rest."""
+    if not capture.rendered:
+        return capture
+    kept = (one for one in capture.beside if not one.header("content-type").lower().startswith(_LOOKS))
+    return replace(capture, beside=tuple(kept))
+
+
+_LOOKS = ("image/", "video/", "audio/", "font/", "text/css", "application/font", "application/vnd.ms-fontobject")
 
 
 def _refers(manifest: Manifest, why: str) -> Refers | None:

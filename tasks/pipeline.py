@@ -1,8 +1,8 @@
 """The order of the stages, once: from a URL to a stored bundle and back. Read this file first.
 
-URL → capture → clean → compare → pack → verify → store, or, where nothing is new, compare → observe; and back:
-find → fetch → verify → extract. The stages know nothing of each other; what needs two of them is composed here. How a
-stage is run is a parameter (`Run`): plainly, with retries, or as a Prefect task (tasks/steps.py).
+URL → capture → clean (→ render → clean) → compare → gather → pack → verify → store, or, where nothing is new, compare →
+observe; and back: find → fetch → verify → extract. The stages know nothing of each other; what needs two of them is
+composed here. How a stage is run is a parameter (`Run`): plainly, with retries, or as a Prefect task (tasks/steps.py).
 """
 
 import contextlib
@@ -25,10 +25,11 @@ from tasks.bundle.pack import pack_bundle
 from tasks.bundle.provenance import settings_digest
 from tasks.bundle.sign import Signer
 from tasks.bundle.verify import is_sound, verify_file
+from tasks.capture.browser import Browser, find_chromium
 from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
 from tasks.capture.hosts import Hosts
-from tasks.capture.partial import with_requisites
+from tasks.capture.partial import as_far_as_captured
 from tasks.capture.policy import parse_url
 from tasks.capture.requisites import gather
 from tasks.capture.robots import Asked, Robots
@@ -36,21 +37,22 @@ from tasks.capture.signs import Signs, load_signs, our_signs
 from tasks.capture.verdict import judge
 from tasks.catalog import Catalog, Heard, open_catalog
 from tasks.clean import RuleSet, load_rules
-from tasks.errors import FixityError, TearsheetError, TransientError
+from tasks.errors import CaptureTransient, FixityError, MissingPart, TearsheetError, TransientError
 from tasks.keys import signer_of
 from tasks.observing import observe
 from tasks.outbox import Kept, Outbox, deliver_first
+from tasks.outcome import Outcome
 from tasks.reading import Reading, read_whole
 from tasks.records import (
+    Article,
     Bundle,
     BundleRef,
     Capture,
     Exchange,
     Metadata,
+    PageText,
     Problem,
-    Requisites,
     Validators,
-    Verdict,
     VerdictKind,
 )
 from tasks.settings import Settings
@@ -98,6 +100,7 @@ class Tools:
     signer: Signer | None = None  # of new bundles; open_tools has it unless the settings say not to sign
     robots: Robots | None = None  # asked before each visit; None: nobody asks
     signs: Signs = field(default_factory=our_signs)  # what gives walls away
+    browser: Browser | None = None  # started when the first page wants it; None: the settings ask for none
 
 
 @contextlib.contextmanager
@@ -124,7 +127,22 @@ def open_tools(
     ):
         deliver_first(store, outbox, history, settings, say=heard.say)
         robots = Robots(recorder, settings.robots_by_hand)
-        yield Tools(settings, recorder, rules, store, Path(workspace), history, outbox, signer, robots, signs)
+        with _browser(settings) as browser:
+            yield Tools(
+                settings, recorder, rules, store, Path(workspace), history, outbox, signer, robots, signs, browser
+            )
+
+
+@contextlib.contextmanager
+def _browser(settings: Settings) -> Iterator[Browser | None]:
+    """The browser, where the settings may want one. Raises MissingPart where they do and there is none."""
+    if settings.mode not in ("browser", "auto"):
+        yield None
+        return
+    if settings.mode == "browser":
+        find_chromium(settings.chromium)
+    with Browser(settings) as browser:
+        yield browser
 
 
 # ------------------------------------------------------------------ stages
@@ -152,8 +170,24 @@ def clean_stage(capture: Capture, tools: Tools) -> Reading:
 
 
 def read_capture(capture: Capture, settings: Settings, rules: RuleSet, signs: Signs | None = None) -> Reading:
-    """What the page of a capture says, with these rules and signs of walls (None: those of the program)."""
+    """What the page of a capture says, with these rules and signs of walls (None: those of the program).
+
+    Where a browser has drawn it and its DOM has more article than the HTML, what the DOM says.
+    """
     page = read_page(capture.page, settings.max_decoded_bytes)
+    reading = _read(capture, page, settings, rules, signs)
+    dom = capture.rendered.resource("dom") if capture.rendered else None
+    if dom and page.text is not None:
+        with dom.body.open() as body:
+            drawn = PageText(page.media_type, body.read().decode("utf-8", "replace"), "utf-8", "http", page.flags)
+        of_dom = _read(capture, drawn, settings, rules, signs)
+        if _has_more(of_dom.article, reading.article):
+            article = replace(of_dom.article, source="dom") if of_dom.article else None
+            reading = replace(of_dom, page=page, article=article)
+    return replace(reading, verdict=as_far_as_captured(reading.verdict, capture))
+
+
+def _read(capture: Capture, page: PageText, settings: Settings, rules: RuleSet, signs: Signs | None) -> Reading:
     article, metadata, facts = None, Metadata(), None
     if page.text is not None:
         rules = rules.on(capture.page.started_at.date())
@@ -161,7 +195,13 @@ def read_capture(capture: Capture, settings: Settings, rules: RuleSet, signs: Si
         article, metadata, facts = read_whole(page.text, url=capture.final_url, rules=rules, headers=headers)
     words = facts.words if facts else None
     verdict = judge(capture, page, words, settings.thin_words, facts=facts, signs=signs)
-    return Reading(page, article, metadata, with_requisites(verdict, capture.requisites))
+    return Reading(page, article, metadata, verdict)
+
+
+def _has_more(drawn: Article | None, sent: Article | None) -> bool:
+    """Whether the DOM has more article: what the server sent is kept to unless it lacks a twentieth, and five words."""
+    words = sent.words if sent else 0
+    return drawn is not None and drawn.words > words + max(5, words // 20)
 
 
 def compare_stage(capture: Capture, reading: Reading, tools: Tools, force: bool) -> Compared:
@@ -177,16 +217,44 @@ def observe_stage(capture: Capture, compared: Compared, version: Version, tools:
         return observe(capture, compared, version, store=tools.store, workspace=tools.workspace, provenance=made_by)
 
 
+def render_stage(capture: Capture, tools: Tools) -> Capture:
+    """The capture as a browser sees its page; where none can show it, the capture with the reason."""
+    assert tools.browser  # whoever asks has looked
+    for last in (False, True):
+        try:
+            return tools.browser.visit(capture, tools.recorder)
+        except CaptureTransient as error:
+            if last or error.code not in _ONCE_MORE:
+                return replace(capture, not_rendered=error.code)
+        except MissingPart:
+            break
+    return replace(capture, not_rendered="browser-missing")
+
+
+_ONCE_MORE = ("browser-crashed", "browser-start")  # may have been the fault of the page before
+
+
+def _wants_browser(reading: Reading, tools: Tools) -> bool:
+    """Whether the page is to be drawn: always, or where it has scripts and no article to speak of."""
+    text, kind = reading.page.text, reading.verdict.kind
+    if tools.browser is None or text is None or kind not in (*_SEEN, VerdictKind.CONSENT):
+        return False
+    return tools.settings.mode == "browser" or (kind is VerdictKind.THIN and bool(_SCRIPT.search(text)))
+
+
+_SCRIPT = re.compile(r"<script\b[^>]*\b(?:src\s*=|type\s*=\s*[\"']?module)|<script\b[^>]*>[^<]{200}", re.I)
+
+
 def gather_stage(capture: Capture, reading: Reading, tools: Tools) -> Capture:
     """The capture with what its page needs to be seen, where the settings ask for it and there is something to see."""
     text = reading.page.text
-    if tools.settings.mode == "page" or text is None or reading.verdict.kind not in _SEEN:
+    if tools.settings.mode == "page" or capture.rendered or text is None or reading.verdict.kind not in _SEEN:
         return capture
     return gather(capture, text, tools.recorder)
 
 
 # Pages whose looks are worth keeping; a server that blocks us is not asked for more.
-_SEEN = (VerdictKind.OK, VerdictKind.CUT, VerdictKind.THIN, VerdictKind.PAYWALL)
+_SEEN = (VerdictKind.OK, VerdictKind.PARTIAL, VerdictKind.CUT, VerdictKind.THIN, VerdictKind.PAYWALL)
 
 
 def pack_stage(capture: Capture, compared: Compared, tools: Tools) -> Bundle:
@@ -219,6 +287,7 @@ def provenance_of(settings: Settings, rules: RuleSet, signs: Signs | None = None
 
 _DECIDING = (  # every setting that can make a bundle of the same answers another one
     *("max_body_bytes", "max_decoded_bytes", "max_header_bytes", "max_redirects"),
+    *("browser_page_s", "browser_quiet_s", "browser_requests", "browser_bytes", "browser_pdf", "browser_overlays"),
     *("mode", "requisites_max", "requisites_levels", "requisite_bytes", "requisites_bytes", "requisites_s"),
     *("thin_words", "thinner_share", "thinner_from_words"),
     *("idle_timeout_s", "total_timeout_s", "contact", "user_agent", "accept_language"),
@@ -245,78 +314,6 @@ def timestamp_stage(bundle: Bundle, tools: Tools) -> tuple[Problem, ...]:
 
 
 # ------------------------------------------------------------------ one page
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one URL."""
-
-    url: str
-    final_url: str = ""
-    verdict: Verdict | None = None
-    ref: BundleRef | None = None  # of the bundle stored, or of the one that was found unchanged
-    version: int | None = None  # its number among the versions of its article; None: it is none
-    observation: str = ""  # key of the event of a visit that found nothing new
-    waiting: str = ""  # path of the bundle, which waits in the outbox; `error` says why
-    robots: str = ""  # why robots.txt would not have the page archived; empty: it does not say so
-    title: str = ""
-    words: int = 0
-    text: str = ""
-    requisites: Requisites | None = None  # None: none were looked for
-    removed: Mapping[str, int] = field(default_factory=dict)  # concept → characters
-    problems: tuple[Problem, ...] = ()
-    elapsed_s: float = 0.0
-    error: TearsheetError | None = None
-
-    @property
-    def good(self) -> bool:
-        """Whether the page is stored with a good verdict."""
-        return self.ref is not None and self.verdict is not None and self.verdict.good
-
-    @property
-    def partial(self) -> bool:
-        """Whether the page is good, but requisites are missing."""
-        return self.verdict is not None and self.verdict.kind is VerdictKind.PARTIAL
-
-    @property
-    def kind(self) -> str:
-        """One word: the verdict, unchanged, waiting, or failed."""
-        if self.waiting:
-            return "waiting"
-        if self.error or not self.verdict:
-            return "failed"
-        return "unchanged" if self.observation else self.verdict.kind.value
-
-    def as_json(self) -> dict[str, Any]:
-        """The fields of `archive --json`; `requisites` is null where none were looked for."""
-        ref, verdict, error = self.ref, self.verdict, self.error
-        return {
-            "url": self.url,
-            "final_url": self.final_url or None,
-            "verdict": verdict.kind.value if verdict else "error",
-            "reasons": list(verdict.reasons) if verdict else [error.code if error else "unknown"],
-            "score": verdict.score if verdict else None,
-            "id": ref.id if ref else None,
-            "version": self.version,
-            "created": bool(ref and ref.created),
-            "observation": self.observation or None,
-            "waiting": self.waiting or None,
-            "robots": self.robots or None,
-            "title": self.title or None,
-            "words": self.words,
-            "removed_chars": sum(self.removed.values()),
-            "requisites": _requisites_json(self.requisites) if self.requisites else None,
-            "bytes": ref.size if ref else 0,
-            "key": ref.key if ref else None,
-            "elapsed_s": round(self.elapsed_s, 3),
-            "problems": [str(problem) for problem in self.problems],
-            "error": str(error) if error else None,
-        }
-
-
-def _requisites_json(found: Requisites) -> dict[str, Any]:
-    missing = [{"url": one.url, "reason": one.reason} for one in found.missing]
-    return {"wanted": found.wanted, "captured": found.captured, "missing": missing}
-
-
 class Plainly:
     """Runs a stage by calling it; capture and store are tried again on errors that may pass."""
 
@@ -349,10 +346,14 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
     try:
         known = None if force else _known(url, tools)
         capture = run(capture_stage, url, tools, known.validators if known else None)
-        with contextlib.closing(capture):
+        with contextlib.ExitStack() as visit:
+            visit.enter_context(contextlib.closing(capture))
             if known and capture.not_modified:
                 return _not_modified(url, capture, known, tools, run, started)
             reading = run(clean_stage, capture, tools)
+            if _wants_browser(reading, tools):
+                capture = visit.enter_context(contextlib.closing(run(render_stage, capture, tools)))
+                reading = run(clean_stage, capture, tools)
             with tools.history.turn(seen_as(capture, reading).pages):
                 compared, observed, unsure = _held(capture, reading, tools, run, force)
                 if observed and compared.confirms:
@@ -376,7 +377,7 @@ def _kept(
 ) -> Outcome:
     """What becomes of a capture that is to be a bundle: it is packed and verified, then stored, or waits."""
     reading = compared.reading
-    verdict = with_requisites(reading.verdict, capture.requisites)
+    verdict = as_far_as_captured(reading.verdict, capture)
     compared = replace(compared, reading=replace(reading, verdict=verdict))
     bundle = run(pack_stage, capture, compared, tools)
     problems = run(verify_stage, bundle)
@@ -393,12 +394,13 @@ def _kept(
 def _known(url: str, tools: Tools) -> Version | None:
     """The latest version that a visit to `url` is likely to find again; None where none is known, or neither the URL
     nor the store can tell: then the whole page is asked for."""
-    if not tools.settings.conditional:
+    if not tools.settings.conditional or tools.settings.mode == "browser":  # the same HTML may draw another page
         return None
     try:
         parse_url(url)
         with tools.outbox.asking():
-            return tools.history.latest_of(url)
+            latest = tools.history.latest_of(url)
+            return None if latest and latest.drawn else latest
     except TearsheetError:  # of no consequence: what it says is heard when the capture is compared
         return None
 
@@ -475,7 +477,10 @@ def _outcome(
         title=title.value if title else "",
         words=article.words if article else 0,
         text=article.text if article else "",
+        mode=capture.mode,
+        source=article.source if article else "",
         requisites=capture.requisites,
+        rendered=capture.rendered,
         removed=removed_chars(article),
         problems=problems,
         elapsed_s=time.monotonic() - started,
@@ -501,7 +506,7 @@ class _Orderly:
                 host = self.hosts[host_of(args[0])]
             with host:
                 return self.run(stage, *args)
-        if stage in (gather_stage, compare_stage, observe_stage, store_stage, timestamp_stage):
+        if stage in (render_stage, gather_stage, compare_stage, observe_stage, store_stage, timestamp_stage):
             return self.run(stage, *args)
         with self.tree:
             return self.run(stage, *args)

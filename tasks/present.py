@@ -70,8 +70,22 @@ def outcome_line(outcome: "Outcome") -> str:
     return (
         f"{verdict.kind.value:8} {title}{reasons}\n         {ref.id}  {outcome.words:,} words kept, "
         f"{removed:,} characters removed, {ref.size:,} bytes, {outcome.elapsed_s:.2f} s\n         {ref.key}"
-        f"{_requisites_lines(outcome)}{_robots(outcome)}{late}"
+        f"{_drawn(outcome)}{_requisites_lines(outcome)}{_robots(outcome)}{late}"
     )
+
+
+def _drawn(outcome: "Outcome") -> str:
+    """Which browser drew the page, what it made, and what was not as it should be."""
+    seen = outcome.rendered
+    if not seen:
+        return ""
+    made = [_MADE[one.name] for one in seen.resources]
+    refused = f"; {len(seen.refused):,} request{'s' * (len(seen.refused) != 1)} refused" if seen.refused else ""
+    noted = "".join(f"; {item}" for item in (*seen.overlays, *seen.flags))
+    return printable(f"\n         drawn by {seen.product}: {', '.join(made)}{refused}{noted}")
+
+
+_MADE = {"dom": "DOM", "view": "screenshot", "thumbnail": "thumbnail", "pdf": "PDF"}
 
 
 def _requisites_lines(outcome: "Outcome") -> str:

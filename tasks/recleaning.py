@@ -33,7 +33,17 @@ from tasks.errors import FixityError, FormatError, NotFound, PermanentError, Tea
 from tasks.keys import signer_of
 from tasks.lineage import lineage_problems
 from tasks.pipeline import Reading, provenance_of, read_capture
-from tasks.records import Bundle, Capture, Digest, Exchange, Missing, Requisites, VerdictKind
+from tasks.records import (
+    Bundle,
+    Capture,
+    Digest,
+    Exchange,
+    Missing,
+    Rendered,
+    Requisites,
+    Resource,
+    VerdictKind,
+)
 from tasks.settings import Settings
 from tasks.store import Store, open_store
 from tasks.versioning import still_thin
@@ -315,8 +325,29 @@ def capture_of(original: Original) -> Capture:
     """The capture as the recorder gave it once. FormatError where the WARC does not hold it."""
     exchanges = tuple(_exchange(stored) for stored in original.exchanges)
     about = original.metadata
-    requisites = _requisites(original.provenance)
-    return Capture(str(about["url"]), exchanges, original.user_agent, str(about["mode"]), requisites=requisites)
+    noted = original.provenance.get("capture", {})
+    return Capture(
+        str(about["url"]),
+        exchanges,
+        original.user_agent,
+        str(about["mode"]),
+        requisites=_requisites(original.provenance),
+        rendered=_rendered(original, noted.get("rendered")),
+        not_rendered=str(noted.get("not_rendered", "")),
+    )
+
+
+def _rendered(original: Original, noted: Mapping[str, Any] | None) -> Rendered | None:
+    """What a browser made of the page once."""
+    if not noted:
+        return None
+    resources = tuple(
+        Resource(one.name, one.media_type, _Body(one.block, 0), one.digest, one.date) for one in original.resources
+    )
+    flags, overlays = tuple(map(str, noted["flags"])), tuple(map(str, noted["overlays"]))
+    refused = tuple(Missing(str(one["url"]), str(one["reason"])) for one in noted["refused"])
+    product, agent, title = (str(noted[name]) for name in ("product", "agent", "title"))
+    return Rendered(product, agent, resources, title, flags, refused, overlays)
 
 
 def _requisites(provenance: Mapping[str, Any]) -> Requisites | None:

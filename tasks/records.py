@@ -28,7 +28,9 @@ __all__ = [
     "PageText",
     "Problem",
     "Removal",
+    "Rendered",
     "Requisites",
+    "Resource",
     "RobotsNote",
     "Sourced",
     "Tls",
@@ -136,6 +138,39 @@ class Requisites:
 
 
 @dataclass(frozen=True, slots=True)
+class Resource:
+    """Something that was made of a page in the browser; no server sent it."""
+
+    name: str  # dom, view, thumbnail or pdf: it stands at the URN `urn:<name>:<URL>`
+    media_type: str
+    body: Body
+    digest: Digest
+    made_at: datetime
+
+    @property
+    def urn(self) -> str:
+        """The beginning of its URI, to which the page's URL is joined."""
+        return f"urn:{self.name}:"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a browser made of a page."""
+
+    product: str  # such as Chrome/156.0.8078.108
+    agent: str  # what the page's scripts saw as navigator.userAgent
+    resources: tuple[Resource, ...]
+    title: str = ""
+    flags: tuple[str, ...] = ()  # what did not go as it should: over-time, popup-closed, screenshot-cut, …
+    refused: tuple[Missing, ...] = ()  # requests that an archive does not make: POST, beacons, prefetch, other pages
+    overlays: tuple[str, ...] = ()  # consent overlays and what was done about them: onetrust-hidden, …
+
+    def resource(self, name: str) -> Resource | None:
+        """The resource of that name, where there is one."""
+        return next((one for one in self.resources if one.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
 class RobotsNote:
     """What robots.txt said of a page before it was visited."""
 
@@ -172,6 +207,8 @@ class Capture:
     requisites: Requisites | None = None  # None: nobody looked for any
     robots: RobotsNote | None = None  # None: nobody asked
     conditional: bool = False  # the page was asked for with the validators of a version
+    rendered: Rendered | None = None  # None: no browser has seen the page
+    not_rendered: str = ""  # why a browser that was to see it did not: browser-crashed, browser-hung, …
 
     @property
     def not_modified(self) -> bool:
@@ -197,6 +234,8 @@ class Capture:
         """Give all bodies back."""
         for exchange in (*self.exchanges, *self.beside):
             exchange.body.close()
+        for resource in self.rendered.resources if self.rendered else ():
+            resource.body.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +316,7 @@ class Article:
     page_chars: int  # visible characters of the page = kept_chars + sum of the removals' chars
     kept_chars: int
     parser: str = "lxml"  # or "flat" where libxml2 would have cut the page at its depth limit
-    source: str = "page"  # or "data": the page shows no article, the one in its JSON was taken; kept_chars is then 0
+    source: str = "page"  # "data": the page shows no article, the one in its JSON was taken (kept_chars is then 0); dom
     next_page: str = ""  # address where the article goes on; empty where this page has all of it
     captions: tuple[str, ...] = ()  # of pictures, in order; in html and markdown, not in text; kept_chars counts them
     flags: tuple[str, ...] = ()  # what of the page its tree does not have: attributes-cut, flattened

@@ -52,6 +52,14 @@ class Settings:
     requisite_bytes: int
     requisites_bytes: int
     requisites_s: float
+    chromium: str
+    browser_page_s: float
+    browser_quiet_s: float
+    browser_requests: int
+    browser_bytes: int
+    browser_memory_mb: int
+    browser_pdf: bool
+    browser_overlays: str
     host_at_once: int
     host_interval_s: float
     crawl_delay_max_s: float
@@ -88,7 +96,8 @@ _PREFIX = "TEARSHEET_"
 _CONFIG = "TEARSHEET_CONFIG"  # the folder; every other variable with the prefix is a setting
 _FOR_TESTS = "TEARSHEET_TEST_"
 _CHOICES = {
-    "mode": ("page", "requisites"),
+    "mode": ("page", "requisites", "browser", "auto"),
+    "browser_overlays": ("keep", "hide", "click"),
     "s3_addressing": ("path", "virtual"),
     "object_lock": ("", "governance", "compliance"),
     "robots": ("obey", "report", "ignore"),

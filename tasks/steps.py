@@ -55,6 +55,7 @@ STEPS = {
     "clean_stage": Step("clean"),
     "compare_stage": Step("compare", retried=True),
     "observe_stage": Step("observe", retried=True, tags=("tearsheet-store",)),
+    "render_stage": Step("render"),
     "gather_stage": Step("gather"),
     "pack_stage": Step("pack"),
     "verify_stage": Step("verify"),

@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from tasks.bundle.manifest import PREVIOUS, SOURCED, Link, Manifest, read_manifest
+from tasks.bundle.rendered import RENDERED
 from tasks.catalog import Entry, Page, read_entry
 from tasks.errors import DiskFull, NotFound
 from tasks.normalising import normalised
@@ -48,6 +49,7 @@ __all__ = [
     "thinner_than_latest",
 ]
 
+_DRAWN = f"archive/{RENDERED}"
 SAME_PAYLOAD, SAME_TEXT, NOT_MODIFIED = "same-payload", "same-text", "not-modified"
 _SENT_BACK = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,1023}")  # validators that can stand in a request
 _THINNER = re.compile(r"words-[0-9]+-of-([0-9]+)-in-([0-9]{14}-[0-9a-f]{16})")
@@ -91,6 +93,11 @@ class Version:
             text if _SENT_BACK.fullmatch(text) else "" for text in (original.etag, original.last_modified)
         )
         return Validators(original.url, etag, modified) if etag or modified else None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether a browser has drawn it, so that its HTML alone does not tell whether it still stands."""
+        return _DRAWN in self.manifest.members
 
     @property
     def ref(self) -> BundleRef:
@@ -153,7 +160,8 @@ def still_standing(capture: Capture, version: Version) -> Compared:
 
 def _unchanged(capture: Capture, reading: Reading, latest: Manifest) -> str:
     """Why the reading is no change of the version; the empty string where it is one."""
-    if latest.original and latest.original.payload == capture.page.payload_digest:
+    drawn = capture.rendered is not None  # the same HTML may draw another page
+    if not drawn and latest.original and latest.original.payload == capture.page.payload_digest:
         return SAME_PAYLOAD
     text = normalised(reading.article.text) if reading.article else ""
     if not text or text != normalised(latest.text) or _title(reading.metadata) != _title(latest.metadata):

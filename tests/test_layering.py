@@ -19,6 +19,7 @@ BASE = ("tasks", "tasks.errors", "tasks.records", "tasks.settings")
 STAGES = ("tasks.capture", "tasks.clean", "tasks.metadata", "tasks.bundle", "tasks.store", "tasks.sources")
 COMPOSED = (
     "tasks.pipeline",
+    "tasks.outcome",
     "tasks.reading",
     "tasks.catalog",
     "tasks.cleaning",

@@ -14,7 +14,7 @@ import pytest
 
 from tasks.bundle.jsons import json_page
 from tasks.bundle.manifest import read_manifest
-from tasks.bundle.original import read_data, read_original
+from tasks.bundle.original import read_original, read_warc
 from tasks.bundle.verify import is_sound, read_signature, verify_file
 from tasks.bundle.verify_manifest import manifest_of
 from tasks.catalog import entries, families, find, locate, newest, shown
@@ -139,7 +139,7 @@ def test_a_newer_rule_gives_a_derived_bundle_that_names_its_parent(location: str
     assert (found.status, found.created, found.parts) == ("changed", True, ("article", "ledger"))
     assert (found.added, found.removed) == (0, len(OFFER.split()))
     parent, child = (fetched(location, name, tmp_path / "f") for name in (id_, found.new_id))
-    assert b"".join(read_data(child)) == b"".join(read_data(parent))
+    assert b"".join(read_warc(child, "data.warc.gz")) == b"".join(read_warc(parent, "data.warc.gz"))
     assert OFFER in members(parent)["article/article.txt"].decode()
     assert OFFER not in members(child)["article/article.txt"].decode()
     made, before = (json.loads(members(path)["article/provenance.json"]) for path in (child, parent))

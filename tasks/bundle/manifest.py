@@ -72,7 +72,7 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The record that the article was read from, in DATA_MEMBER of the bundle."""
+    """The record that the article was read from, in data.warc.gz of the bundle."""
 
     record: str  # WARC-Record-ID of the page's response
     url: str

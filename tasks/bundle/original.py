@@ -19,12 +19,13 @@ from warcio.exceptions import ArchiveLoadFailed
 
 from tasks.bundle.cdxj import Row
 from tasks.bundle.read import read_members
+from tasks.bundle.rendered import RENDERED
 from tasks.errors import FormatError
 from tasks.records import Digest
 
-__all__ = ["DATA_MEMBER", "Original", "StoredBlock", "StoredExchange", "read_data", "read_original"]
+__all__ = ["Original", "StoredBlock", "StoredExchange", "StoredResource", "read_original", "read_warc"]
 
-DATA_MEMBER = "archive/data.warc.gz"
+_DATA = "data.warc.gz"
 DERIVED_FILES = ("article.html", "article.md", "article.txt", "removed.jsonl", "metadata.json")  # in article/
 _PROVENANCE, _INDEX = "article/provenance.json", "indexes/index.cdx.gz"
 _IN_MEMORY = 4 << 20  # bytes of a block that are kept; a larger one is read again where it is wanted
@@ -40,7 +41,8 @@ class StoredBlock:
     """The block of a stored response: head and body as they came over the wire."""
 
     bundle: Path
-    offset: int  # of the record's gzip member in data.warc.gz
+    warc: str  # name of the file inside archive/
+    offset: int  # of the record's gzip member in it
     size: int
     data: bytes | None  # where it is small enough to be kept
 
@@ -48,7 +50,7 @@ class StoredBlock:
         """A reader at the first byte, with a position of its own."""
         if self.data is not None:
             return io.BytesIO(self.data)
-        with zipfile.ZipFile(self.bundle) as archive, archive.open(DATA_MEMBER) as warc:
+        with zipfile.ZipFile(self.bundle) as archive, archive.open(f"archive/{self.warc}") as warc:
             warc.seek(self.offset)
             record = next(iter(ArchiveIterator(warc, no_record_parse=True)))
             return io.BytesIO(_all(record.raw_stream))
@@ -74,18 +76,36 @@ class StoredExchange:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredResource:
+    """What a browser made of the page, as the bundle holds it."""
+
+    record_id: str
+    name: str  # dom, view, …
+    media_type: str
+    block: StoredBlock
+    digest: Digest
+    date: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Original:
     """What a derived bundle takes over from its parent, and what it is compared with."""
 
     bundle: Path
-    data_sha256: Digest  # of archive/data.warc.gz
-    rows: tuple[Row, ...]  # its lines of the index
+    warcs: Mapping[str, Digest]  # data.warc.gz and, where there is one, rendered.warc.gz
+    rows: tuple[Row, ...]  # their lines of the index
     page_record: str  # id of the page's response
     user_agent: str
     exchanges: tuple[StoredExchange, ...]  # in order, the page last
     files: Mapping[str, bytes]  # of article/, but provenance.json; those that are there
     metadata: Mapping[str, Any]
     provenance: Mapping[str, Any]
+    resources: tuple[StoredResource, ...] = ()  # what a browser made of the page
+
+    @property
+    def dom_record(self) -> str:
+        """The id of the record that holds the DOM; empty where no browser has drawn the page."""
+        return next((one.record_id for one in self.resources if one.name == "dom"), "")
 
 
 def read_original(bundle: Path) -> Original:
@@ -106,35 +126,38 @@ def _read(bundle: Path) -> Original:
     provenance = json.loads(members[_PROVENANCE])
     page_record = str(provenance["original"]["record"])
     info, exchanges = _exchanges(bundle)
+    warcs = _warc_digests(members["datapackage.json"])
     page = next(number for number, item in enumerate(exchanges, 1) if item.record_id == page_record)
     return Original(
         bundle=bundle,
-        data_sha256=_data_digest(members["datapackage.json"]),
-        rows=tuple(_rows(members[_INDEX])),
+        warcs=warcs,
+        rows=tuple(_rows(members[_INDEX], warcs)),
         page_record=page_record,
         user_agent=next(iter(info.get("http-header-user-agent", ())), ""),
         exchanges=tuple(exchanges[:page]),
         files=files,
         metadata=json.loads(files["metadata.json"]),
         provenance=provenance,
+        resources=tuple(_resources(bundle)) if RENDERED in warcs else (),
     )
 
 
-def _data_digest(package: bytes) -> Digest:
-    rows = json.loads(package)["resources"]
-    return Digest(next(str(row["hash"]) for row in rows if row["path"] == DATA_MEMBER))
+def _warc_digests(package: bytes) -> Mapping[str, Digest]:
+    """The digests of the WARCs that a derived bundle takes over as they are."""
+    rows = {row["path"]: Digest(str(row["hash"])) for row in json.loads(package)["resources"]}
+    found = {name: rows[f"archive/{name}"] for name in (_DATA, RENDERED) if f"archive/{name}" in rows}
+    return {_DATA: found[_DATA], **found}
 
 
-def _rows(index: bytes) -> Iterator[Row]:
-    """The index rows of the capture's own WARC."""
-    filename = DATA_MEMBER.rpartition("/")[2]
+def _rows(index: bytes, warcs: Mapping[str, Digest]) -> Iterator[Row]:
+    """The index rows of the capture's own WARCs."""
     for line in gzip.decompress(index).decode("utf-8").split("\n"):
         _, _, rest = line.partition(" ")
         stamp, _, text = rest.partition(" ")
         if not text:
             continue
         row = json.loads(text)
-        if row["filename"] != filename:
+        if row["filename"] not in warcs:
             continue
         yield Row(
             url=row["url"],
@@ -142,7 +165,7 @@ def _rows(index: bytes) -> Iterator[Row]:
             mime=row["mime"],
             status=int(row["status"]),
             digest=Digest(row["digest"]),
-            filename=filename,
+            filename=row["filename"],
             offset=int(row["offset"]),
             length=int(row["length"]),
             record_digest=Digest(row["recordDigest"]),
@@ -179,15 +202,13 @@ def _exchanges(bundle: Path) -> tuple[Mapping[str, tuple[str, ...]], list[Stored
     """The lines of warcinfo, and the exchanges in order; request and metadata are found by what they refer to."""
     info: Mapping[str, tuple[str, ...]] = {}
     found: dict[str, _Parts] = {}
-    with zipfile.ZipFile(bundle) as archive, archive.open(DATA_MEMBER) as warc:
+    with zipfile.ZipFile(bundle) as archive, archive.open(f"archive/{_DATA}") as warc:
         records = ArchiveIterator(warc, no_record_parse=True)
         for record in records:
             header = record.rec_headers.get_header
             kind, other = header("WARC-Type"), found.get(header("WARC-Concurrent-To") or "")
             if kind in ("response", "resource"):
-                size = int(header("Content-Length"))
-                data = _all(record.raw_stream) if size <= _IN_MEMORY else None
-                block = StoredBlock(bundle, records.get_record_offset(), size, data)  # reads to the record's end
+                block = _stored_block(bundle, _DATA, records, record)
                 found[header("WARC-Record-ID")] = _Parts(record.rec_headers, block, Digest(header("WARC-Block-Digest")))
             elif kind == "warcinfo":
                 info = _lines(record)
@@ -196,6 +217,30 @@ def _exchanges(bundle: Path) -> tuple[Mapping[str, tuple[str, ...]], list[Stored
             elif kind == "metadata" and other:
                 other.facts = _lines(record)
     return info, [parts.whole() for parts in found.values()]
+
+
+def _stored_block(bundle: Path, warc: str, records: Any, record: Any) -> StoredBlock:
+    """The block of the record that was just read, to its end."""
+    size = int(record.rec_headers.get_header("Content-Length"))
+    data = _all(record.raw_stream) if size <= _IN_MEMORY else None
+    return StoredBlock(bundle, warc, records.get_record_offset(), size, data)
+
+
+def _resources(bundle: Path) -> Iterator[StoredResource]:
+    """What a browser made of the page, in order."""
+    with zipfile.ZipFile(bundle) as archive, archive.open(f"archive/{RENDERED}") as warc:
+        records = ArchiveIterator(warc, no_record_parse=True)
+        for record in records:
+            header = record.rec_headers.get_header
+            if header("WARC-Type") == "resource":
+                yield StoredResource(
+                    record_id=header("WARC-Record-ID"),
+                    name=header("WARC-Target-URI").split(":")[1],
+                    media_type=header("Content-Type"),
+                    block=_stored_block(bundle, RENDERED, records, record),
+                    digest=Digest(header("WARC-Block-Digest")),
+                    date=datetime.strptime(header("WARC-Date"), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
+                )
 
 
 def _all(stream: Any) -> bytes:
@@ -213,8 +258,8 @@ def _lines(record: Any) -> Mapping[str, tuple[str, ...]]:
     return found
 
 
-def read_data(bundle: Path) -> Iterator[bytes]:
-    """The bytes of data.warc.gz, piece by piece."""
-    with zipfile.ZipFile(bundle) as archive, archive.open(DATA_MEMBER) as warc:
+def read_warc(bundle: Path, name: str) -> Iterator[bytes]:
+    """The bytes of a WARC of the bundle, piece by piece; `name` is that inside archive/."""
+    with zipfile.ZipFile(bundle) as archive, archive.open(f"archive/{name}") as warc:
         while piece := warc.read(1 << 20):
             yield piece

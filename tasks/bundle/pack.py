@@ -18,8 +18,9 @@ from tasks.bundle.cdxj import Row, index_members
 from tasks.bundle.derived import article_files
 from tasks.bundle.jsons import json_line, json_page, utf8
 from tasks.bundle.manifest import Member, write_manifest
-from tasks.bundle.original import Original, read_data
+from tasks.bundle.original import Original, read_warc
 from tasks.bundle.provenance import capture_facts
+from tasks.bundle.rendered import RENDERED, write_resources
 from tasks.bundle.sign import Signer, signed_data
 from tasks.bundle.wacz import DEFLATED, Entry, Sink, WaczWriter
 from tasks.bundle.warc import Block, WarcFile, about_page, warc_date, warc_info, write_exchanges
@@ -47,6 +48,7 @@ class _Contents:
     original: Original | None = None  # of a derived bundle: what is taken over as it is
     signer: Signer | None = None
     page_record: str = ""  # id of the page's response
+    dom_record: str = ""  # id of the resource that holds the DOM, where a browser has drawn the page
     signature: str = ""
     rows: list[Row] = field(default_factory=list)
 
@@ -57,6 +59,11 @@ class _Contents:
     @property
     def text(self) -> bytes:
         return utf8(self.article.text) if self.article else b""
+
+    @property
+    def read_record(self) -> str:
+        """The id of the record that the article was read from."""
+        return self.dom_record if self.article and self.article.source == "dom" else self.page_record
 
     @property
     def seed(self) -> str:
@@ -143,9 +150,15 @@ def _write_members(file: IO[bytes], contents: _Contents) -> list[Entry]:
     files = article_files(capture, contents.page, contents.verdict, article, contents.metadata)
     with wacz.stored(f"archive/{DATA}") as sink:
         if contents.original:
-            _copy_data(sink, contents, contents.original)
+            _copy_original(sink, contents, contents.original)
         else:
             _write_data(WarcFile(sink, DATA, seed=contents.seed), contents)
+    if contents.capture.rendered:
+        with wacz.stored(f"archive/{RENDERED}") as sink:
+            if contents.original:
+                _copy_warc(sink, contents.original, RENDERED)
+            else:
+                _write_rendered(WarcFile(sink, RENDERED, seed=contents.seed), contents)
     if article:
         with wacz.stored(f"archive/{DERIVED}") as sink:
             _write_derived(WarcFile(sink, DERIVED, seed=contents.seed), contents, files["article.html"])
@@ -173,19 +186,33 @@ def _write_data(warc: WarcFile, contents: _Contents) -> None:
         contents.rows.append(row)
 
 
-def _copy_data(sink: Sink, contents: _Contents, original: Original) -> None:
-    """The parent's WARC, never serialised anew, with its index rows."""
-    for piece in read_data(original.bundle):
+def _write_rendered(warc: WarcFile, contents: _Contents) -> None:
+    """warcinfo, then what the browser made of the page."""
+    warc.start(warc_info(contents.capture, contents.provenance), contents.capture.started_at)
+    for resource, record_id, row in write_resources(warc, contents.capture):
+        if resource.name == "dom":
+            contents.dom_record = record_id
+        contents.rows.append(row)
+
+
+def _copy_original(sink: Sink, contents: _Contents, original: Original) -> None:
+    """The parent's WARC with the index rows of all that is taken over."""
+    _copy_warc(sink, original, DATA)
+    contents.page_record, contents.dom_record = original.page_record, original.dom_record
+    contents.rows.extend(original.rows)
+
+
+def _copy_warc(sink: Sink, original: Original, name: str) -> None:
+    """A WARC of the parent, never serialised anew."""
+    for piece in read_warc(original.bundle, name):
         sink.write(piece)
-    found = f"sha256:{sink.sha256.hexdigest()}"
-    if found != original.data_sha256:
+    found, stated = f"sha256:{sink.sha256.hexdigest()}", original.warcs[name]
+    if found != stated:
         raise FixityError(
-            f"the WARC is {found}, its datapackage.json says {original.data_sha256}",
+            f"{name} is {found}, its datapackage.json says {stated}",
             where=original.bundle.name,
             remedy="`tearsheet verify` lists every problem",
         )
-    contents.page_record = original.page_record
-    contents.rows.extend(original.rows)
 
 
 def _write_derived(warc: WarcFile, contents: _Contents, document: bytes) -> None:
@@ -197,7 +224,7 @@ def _write_derived(warc: WarcFile, contents: _Contents, document: bytes) -> None
     warc.start(warc_info(contents.capture, contents.provenance), contents.capture.started_at)
     for media_type, data in (("text/plain; charset=utf-8", contents.text), ("text/html; charset=utf-8", document)):
         block = Block.of(data)
-        fields = [("WARC-Target-URI", url), ("WARC-Refers-To", contents.page_record)]
+        fields = [("WARC-Target-URI", url), ("WARC-Refers-To", contents.read_record)]
         fields += [("Content-Type", media_type), ("WARC-Payload-Digest", block.digest)]
         warc.add("conversion", fields, block, date=date)
     block, urn = Block.of(document), f"urn:article:{url}"

@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from tasks.bundle.jsons import json_line
+from tasks.bundle.rendered import rendered_facts
 from tasks.records import Capture, Digest, Exchange, Requisites, Tls, digest_of
 
 __all__ = ["capture_facts", "settings_digest"]
@@ -36,6 +37,8 @@ def capture_facts(capture: Capture) -> dict[str, Any]:
         ],
         **({"requisites": _requisites(capture.requisites)} if capture.requisites else {}),
         **({"robots": dataclasses.asdict(robots)} if robots else {}),
+        **({"rendered": rendered_facts(capture, capture.rendered)} if capture.rendered else {}),
+        **({"not_rendered": capture.not_rendered} if capture.not_rendered else {}),
     }
 
 

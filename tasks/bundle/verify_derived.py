@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from tasks.bundle.manifest import read_lineage, read_previous
+from tasks.bundle.rendered import RENDERED
 from tasks.bundle.verify_captured import check_captured
 from tasks.bundle.verify_codes import Findings
 from tasks.bundle.verify_digest import matches, parse_digest
 from tasks.bundle.verify_package import PACKAGE, read_json
 from tasks.bundle.verify_provenance import check_provenance
+from tasks.bundle.verify_rendered import check_rendered
 from tasks.bundle.verify_warc import Record
 from tasks.bundle.verify_zip import Zip, member_lines, read_small
 from tasks.errors import FormatError
@@ -33,6 +35,7 @@ class Derived:
 
     conversions: dict[str, Record] = field(default_factory=dict)  # media type: record
     resources: list[Record] = field(default_factory=list)
+    rendered: list[Record] = field(default_factory=list)  # what a browser made of the page
     responses: dict[str, Record] = field(default_factory=dict)  # record id: record; of an import `resource`, too
     notes: list[Record] = field(default_factory=list)  # `metadata` records
     requested: set[str] = field(default_factory=set)  # ids of responses that have their request
@@ -41,6 +44,8 @@ class Derived:
         """Keep the record if anything is compared with it."""
         if record.type == "conversion":
             self.conversions[record.media_type or ""] = record
+        elif record.type == "resource" and record.file == RENDERED:
+            self.rendered.append(record)
         elif record.type == "resource" and record.file != DATA:
             self.resources.append(record)
         elif record.type in ("response", "resource"):
@@ -66,6 +71,7 @@ def check_derived(
         _check_origin(provenance, metadata, kept, findings)
         _check_lineage(provenance, metadata, findings)
         check_captured(provenance, kept, findings)
+        check_rendered(provenance, kept.rendered, findings)
         check_provenance(provenance, list(kept.responses.values()), kept.notes, findings)
     _check_notes(kept, findings)
 
@@ -228,14 +234,21 @@ def _check_origin(
     ]
     if metadata is not None:
         differs.append(("status", record.status or "0", str(metadata.get("status"))))
-    differs += [
-        (item.place, origin.get("record"), item.fields.get("warc-refers-to")) for item in kept.conversions.values()
-    ]
+    read = _read_record(origin, metadata, kept)
+    differs += [(item.place, read, item.fields.get("warc-refers-to")) for item in kept.conversions.values()]
     for name, expected, found in differs:
         if expected != found:
             findings.add("derived-mismatch", place, f"{name} {expected}", found)
     if matches(str(origin.get("payload")), record.payload) is False:
         findings.add("derived-mismatch", place, "the digest of the page's payload", origin.get("payload"))
+
+
+def _read_record(origin: Mapping[str, Any], metadata: Mapping[str, Any] | None, kept: Derived) -> object:
+    """The id of the record that the article was read from: the page, or the DOM that a browser made of it."""
+    if (metadata or {}).get("source") != "dom":
+        return origin.get("record")
+    found = (record for record in kept.rendered if record.url.startswith("urn:dom:"))
+    return next((record.fields.get("warc-record-id") for record in found), "a resource with the DOM")
 
 
 def _check_lineage(provenance: Mapping[str, Any], metadata: Mapping[str, Any] | None, findings: Findings) -> None:

@@ -125,13 +125,18 @@ class Recorder:
             raise
 
     def exchange(
-        self, url: str, headers: Iterable[tuple[str, str]] = (), *, max_body_bytes: int | None = None
+        self,
+        url: str,
+        headers: Iterable[tuple[str, str]] = (),
+        *,
+        max_body_bytes: int | None = None,
+        deadline: float | None = None,
     ) -> Exchange:
         """One GET without redirects; `headers` replace ours of the same name. The caller closes the body.
 
-        A body of more than `max_body_bytes` is cut there.
+        A body of more than `max_body_bytes`, or that is not there by `deadline` of time.monotonic(), is cut there.
         """
-        return self._exchange(parse_url(url), tuple(headers), self._limits(max_body_bytes))
+        return self._exchange(parse_url(url), tuple(headers), self._limits(max_body_bytes), deadline)
 
     def _limits(self, max_body_bytes: int | None) -> Limits:
         """Those of the settings, but for a lower one of bodies."""

@@ -23,7 +23,9 @@ from tasks.records import (
     Missing,
     PageText,
     Removal,
+    Rendered,
     Requisites,
+    Resource,
     RobotsNote,
     Sourced,
     Tls,
@@ -149,7 +151,23 @@ def captures() -> dict[str, Capture]:
     )
     note = RobotsNote("report", True, "allowed by https://news.example/robots.txt")
     found["beside"] = Capture(URL, made["plain"], AGENT, beside=(rules,), robots=note)
-    return found | {"requisites": with_requisites(made["redirect"])}
+    drawn = dataclasses.replace(with_requisites(made["plain"]), mode="browser", rendered=rendered())
+    return found | {"requisites": with_requisites(made["redirect"]), "rendered": drawn}
+
+
+def rendered() -> Rendered:
+    """What a browser made of the page: its DOM and a picture."""
+    dom = HTML.replace("later", "much later").encode()
+    made_at = MOMENT + timedelta(seconds=3)
+    resources = (
+        Resource("dom", "text/html; charset=utf-8", MemoryBody(dom), digest(dom), made_at),
+        Resource("view", "image/png", MemoryBody(PNG), digest(PNG), made_at),
+    )
+    refused = (Missing("https://news.example/count", "method-post"),)
+    return Rendered("Chrome/156.0", "Mozilla/5.0 Chrome/156.0", resources, "The tide", ("over-time",), refused)
+
+
+PNG = b"\x89PNG\r\n\x1a\n a picture"
 
 
 def with_requisites(exchanges: tuple[Exchange, ...]) -> Capture:
@@ -213,7 +231,7 @@ def pack(folder: Path, name: str = "plain", **more: Any) -> Bundle:
         "capture": capture,
         "page": PageText("text/html", HTML, "utf-8", "http") if html else PageText("application/pdf", None),
         "verdict": verdict,
-        "article": article() if html else None,
+        "article": dataclasses.replace(article(), source="dom" if name == "rendered" else "page") if html else None,
         "metadata": METADATA if html else Metadata(),
         "provenance": PROVENANCE,
     }

@@ -33,7 +33,7 @@ def documents(path: Path) -> Iterator[tuple[str, bytes]]:
 def test_every_member_is_named(bundles: list[Any]) -> None:
     names = {name for bundle in bundles for name, _ in documents(bundle.path)}
     assert names <= CODE
-    assert len(names) == 13
+    assert len(names) == 14
 
 
 def test_every_manifest_field_is_named(bundles: list[Any]) -> None:
