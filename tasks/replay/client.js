@@ -1,6 +1,6 @@
 // Before all scripts of an archived page: URLs that they make up lead into the archive as well. What this misses is
 // stopped by the server's policy. A page in a sandbox has no storage and no cookies: it gets some that end with it.
-(function (prefix, archived) {
+(function replay(prefix, archived) {
   "use strict";
   const here = location.origin;
   const map = (reference) => {
@@ -73,7 +73,17 @@
     set: (text) => { const [name, ...value] = String(text).split(";")[0].split("="); cookies.set(name.trim(), value.join("=")); },
   });
   for (const name of ["RTCPeerConnection", "webkitRTCPeerConnection", "WebTransport", "WebSocket"]) {
-    define(window, name, { value: undefined });
+    define(window, name, { value: undefined, configurable: false });
+  }
+  // Documents that scripts make up as text begin with this program as well: the browser asks us for each such text.
+  if (window.trustedTypes) {
+    const [open, close] = ["<script>", "</" + "script>"];
+    const itself = `${open}(${replay})(${JSON.stringify(prefix)}, ${JSON.stringify(archived)});${close}`;
+    const createHTML = (text, _, sink) =>
+      /srcdoc/i.test(sink) ? itself + text : text.replace(/srcdoc/gi, "data-srcdoc");
+    const createPolicy = () => ({ createHTML: String, createScript: String, createScriptURL: String });
+    trustedTypes.createPolicy("default", { createHTML, createScript: String, createScriptURL: String });
+    define(TrustedTypePolicyFactory.prototype, "createPolicy", { value: createPolicy });
   }
   define(navigator, "sendBeacon", { value: () => true });
   if (document.currentScript) document.currentScript.remove();

@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
 from tasks.capture.charset import decide_charset, decode_text
-from tasks.replay.holdings import Holdings, Kept
+from tasks.replay.holdings import Held, Holdings, Kept
 from tasks.replay.html import replayed_page
 from tasks.replay.loopback import Answered, Asked, Loopback, refused
 from tasks.replay.places import Place, read_place
@@ -26,21 +26,21 @@ _CLIENT = re.sub(r"^\s*//.*\n", "", Path(__file__).with_name("client.js").read_t
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _HTML_STARTS: Final = (b"<!doctype html", b"<html", b"<head", b"<body", b"<!--")
 _OF_URN = re.compile(r"urn:[A-Za-z0-9_-]+:(https?://.*)", re.DOTALL)
+# A browser that had drawn the page showed none of these.
+_DRAWN = "<style>noscript { display: none !important }</style>"
 _KEPT_STATUSES = range(200, 600)
 
 
 def policy(origin: str, *, scripts: bool) -> str:
     """The Content-Security-Policy of archived content that `origin` serves."""
-    inline = "'unsafe-inline' 'unsafe-eval' 'wasm-unsafe-eval'" if scripts else "'unsafe-inline'"
-    parts = (
-        f"default-src {origin} data: blob: {inline}",
-        *(() if scripts else ("script-src 'none'", "worker-src 'none'", "connect-src 'none'")),
-        f"frame-src {origin} data: blob:",
-        "form-action 'none'",
-        "base-uri 'none'",
-        "sandbox allow-scripts" if scripts else "sandbox",
-    )
-    return "; ".join(parts)
+    loads = f"default-src {origin} data: blob: 'unsafe-inline'"
+    within = f"frame-src {origin}; object-src {origin}; form-action 'none'; base-uri 'none'"
+    if not scripts:
+        return f"{loads}; script-src 'none'; worker-src 'none'; connect-src 'none'; {within}; sandbox"
+    runs = "'unsafe-eval' 'wasm-unsafe-eval'"
+    # No policy keeps WebRTC in: client.js takes it out of each document, of those too that scripts make up as text.
+    made_up = "require-trusted-types-for 'script'; trusted-types default"
+    return f"{loads} {runs}; connect-src {origin}; {within}; {made_up}; sandbox allow-scripts"
 
 
 class Contents:
@@ -52,9 +52,14 @@ class Contents:
 
     @property
     def start(self) -> Place:
-        """The page itself; with scripts where the capture has those of the page."""
-        scripts = self.holdings.about.get("mode") == "browser"
-        return Place(self.token, self.holdings.page.stamp, scripts, self.holdings.page.url)
+        """What is shown first, without scripts: the page as a browser drew it, where one did, else as it came."""
+        page = self.holdings.page
+        drawn = self.holdings.find(f"urn:dom:{page.url}", page.stamp)
+        return self.place(drawn or page)
+
+    def place(self, row: Held, *, scripts: bool = False) -> Place:
+        """Where a line of the index is."""
+        return Place(self.token, row.stamp, scripts, row.url)
 
     def answer(self, asked: Asked) -> Answered:
         """Whatever a browser asks the second server."""
@@ -74,7 +79,8 @@ class Contents:
 
     def _kept(self, asked: Asked, place: Place, kept: Kept) -> Answered:
         status = kept.status if kept.status in _KEPT_STATUSES else 200
-        headers = [*self._shared(asked), ("Content-Security-Policy", policy(self.origin, scripts=place.scripts))]
+        scripts = place.scripts and _is_page(kept)  # client.js can be put before the scripts of a page alone
+        headers = [*self._shared(asked), ("Content-Security-Policy", policy(self.origin, scripts=scripts))]
         if 300 <= status < 400 and kept.header("location"):
             location = kept.header("location").encode("latin-1").decode("utf-8", "replace")
             return Answered(status, (*headers, ("Location", place.mapped(location, place.url))))
@@ -90,8 +96,8 @@ class Contents:
         text, _ = decode_text(kept.payload, decide_charset(kept.payload, kept.header("content-type")))
         of_urn = _OF_URN.fullmatch(kept.url)  # what was made of a page has the page's references
         place = place.at(of_urn[1]) if of_urn else place
-        script = f"<script>{self._client(place)}</script>" if place.scripts else ""
-        return replayed_page(text, place, held=self._holds, insert=script).encode("utf-8", "replace")
+        first = f"<script>{self._client(place)}</script>" if place.scripts else _DRAWN if of_urn else ""
+        return replayed_page(text, place, held=self._holds, insert=first).encode("utf-8", "replace")
 
     def _client(self, place: Place) -> str:
         arguments = f"{json.dumps(place.prefix)}, {json.dumps(place.url)}".replace("<", "\\u003c")

@@ -5,7 +5,6 @@ It runs no script, and its policy lets nothing be framed but the second server.
 
 import base64
 import hashlib
-import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,14 +22,8 @@ __all__ = ["Frame"]
 
 _STYLE = Path(__file__).with_name("frame.css").read_text(encoding="utf-8")
 _STYLE_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_URN = re.compile(r"urn:([A-Za-z0-9_-]+):", re.ASCII)
-_MADE = {
-    "article": "clean article",
-    "view": "screenshot",
-    "fullPage": "screenshot",
-    "dom": "page as drawn",
-    "pdf": "PDF",
-}
+# What was made of the page, in this order.
+_MADE = {"dom": "page as drawn", "view": "screenshot", "pdf": "PDF", "article": "clean article"}
 _LISTED = 2000  # lines of the index that are shown
 _GOOD = ("ok", "partial")
 
@@ -79,7 +72,7 @@ class Frame:
         yield f"<p>{_moment(self.holdings.page)}: <bdi>{escaped(self.holdings.page.url)}</bdi></p>\n"
         yield f"<p>{_verdict(about)} · {escaped(self.holdings.id)}</p>\n"
         if isinstance(self.inner, Contents):
-            yield from self._links(self.inner.start)
+            yield from self._links(self.inner)
             source, sandbox = (place or self.inner.start).path, "allow-scripts"
         else:
             source, sandbox = self.inner.path, "allow-scripts allow-same-origin allow-forms"
@@ -87,22 +80,18 @@ class Frame:
         yield f'<iframe name="capture" title="archived page" sandbox="{sandbox}" referrerpolicy="no-referrer" '
         yield f'src="{escaped(self.content_origin + source)}"></iframe>\n</body>\n</html>\n'
 
-    def _links(self, start: Place) -> Iterator[str]:
-        other = Place(start.token, start.stamp, not start.scripts, start.url)
-        yield f"<nav>{self._link(start, 'page')}"
-        yield self._link(other, "page with scripts" if other.scripts else "page without scripts")
-        made, archived = list[Held](), list[Held]()
-        for row in self.holdings.rows:
-            (made if _URN.match(row.url) else archived).append(row)
-        for row in made:
-            kind = _URN.match(row.url)
-            name = kind[1] if kind else ""
-            yield self._link(Place(start.token, row.stamp, False, row.url), _MADE.get(name, name))
-        yield f"</nav>\n<details><summary>{len(archived)} answers archived</summary>\n<ul>\n"
-        for row in archived[:_LISTED]:
-            place = Place(start.token, row.stamp, start.scripts, row.url)
-            yield f"<li>{escaped(row.status)} {escaped(row.mime)} {self._link(place, row.url)}</li>\n"
-        yield f"</ul>{'' if len(archived) <= _LISTED else '<p>and more</p>'}</details>\n"
+    def _links(self, inner: Contents) -> Iterator[str]:
+        page, rows = self.holdings.page, self.holdings.rows
+        yield "<nav>"
+        for kind, name in _MADE.items():
+            made = self.holdings.find(f"urn:{kind}:{page.url}", page.stamp)
+            yield self._link(inner.place(made), name) if made else ""
+        yield self._link(inner.place(page), "page without scripts")
+        yield self._link(inner.place(page, scripts=True), "page with scripts")
+        yield f"</nav>\n<details><summary>{len(rows)} records</summary>\n<ul>\n"
+        for row in rows[:_LISTED]:
+            yield f"<li>{escaped(row.status)} {escaped(row.mime)} {self._link(inner.place(row), row.url)}</li>\n"
+        yield f"</ul>{'' if len(rows) <= _LISTED else '<p>and more</p>'}</details>\n"
 
     def _link(self, place: Place, text: str) -> str:
         return f'<a target="capture" href="{escaped(self.content_origin + place.path)}">{escaped(text)}</a> '

@@ -76,10 +76,12 @@ class _Page:
 
     def __init__(self, text: str, place: Place, held: Callable[[str], bool], base: str) -> None:
         self.text, self.place, self.held, self.base = text, place, held, base
+        self._insert = ""
         self._based = False  # the first base alone counts
 
     def replayed(self, insert: str) -> str:
         kept, at = list[str](), 0
+        self._insert = insert
         for tag in _tags(self.text):
             if insert and not tag.closing and tag.name not in ("html", "head"):
                 kept += [self.text[at : tag.start], insert]
@@ -138,7 +140,7 @@ class _Page:
         if name == "style":
             return mapped_sheet(one.value, self.map)
         if name == "srcdoc":
-            return _Page(one.value, self.place, self.held, self.base).replayed("")
+            return _Page(one.value, self.place, self.held, self.base).replayed(self._insert)
         return one.value
 
     def _of_meta(self, tag: _Tag, one: _Attribute) -> str | None:

@@ -59,12 +59,11 @@ class Loopback:
             owner = loopback
 
         try:
-            self._server = ThreadingHTTPServer((HOST, port), Handler)
+            self._server = _Server((HOST, port), Handler)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             remedy = "Name another one with --port, or none"
             raise PermanentError(f"cannot listen there: {reason}", where=f"port {port}", remedy=remedy) from None
-        self._server.daemon_threads = True
         self.pair = f"{HOST}:{self._server.server_address[1]}"
         self.origin = f"http://{self.pair}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -77,6 +76,13 @@ class Loopback:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: the browser went away."""
 
 
 class _Handler(BaseHTTPRequestHandler):

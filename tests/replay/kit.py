@@ -23,7 +23,7 @@ from tasks.settings import Settings, config_dirs, load_settings
 from tests.capture.requisites.site import Answer
 from tests.replay.font import make_font
 
-MODES = ("page", "requisites")  # of `archive`, that bundles are made in
+MODES = ("page", "requisites", "browser")  # of `archive`, that bundles are made in
 RECORDED = "recorded"  # the page with all that its scripts ask for, by the same recorder
 
 
@@ -166,9 +166,13 @@ class Trap:
         while not self._stopped:
             with contextlib.suppress(TimeoutError):  # nothing came meanwhile
                 connection, _ = self._tcp.accept()
-                with connection, contextlib.suppress(OSError):
-                    connection.settimeout(0.5)
-                    self._heard.append("tcp " + connection.recv(300).split(b"\r\n")[0].decode("latin-1"))
+                self._threads.append(threading.Thread(target=self._hear_one, args=(connection,), daemon=True))
+                self._threads[-1].start()
+
+    def _hear_one(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(0.5)
+            self._heard.append("tcp " + connection.recv(300).split(b"\r\n")[0].decode("latin-1"))
 
     def _hear_udp(self) -> None:
         while not self._stopped:
@@ -185,68 +189,5 @@ def trap() -> Iterator[Trap]:
 
 def hostile_page(pair: str, away: str) -> str:
     """A page that tries every way out: to a port of loopback that is nobody's business, and to a host elsewhere."""
-    here, there = f"http://{pair}", f"http://{away}"
-    return f"""<!doctype html><html><head><meta charset=utf-8><title>Hostile</title>
-<meta name=referrer content=unsafe-url><meta http-equiv=x-dns-prefetch-control content=on>
-<base href="{here}/"><base href="{there}/" target=_top>
-<link rel=dns-prefetch href="{there}"><link rel=preconnect href="{here}"><link rel="prefetch prerender" href="{here}/p">
-<link rel=stylesheet href="{here}/a.css"><link rel=preload as=image href="{here}/pre.png">
-<link rel=modulepreload href="{here}/m.js"><link rel=manifest href="{here}/manifest"><link rel=icon href="{here}/i.ico">
-<script type=speculationrules>{{"prefetch": [{{"source": "list", "urls": ["{here}/s", "{there}/s"]}}],
-"prerender": [{{"source": "list", "urls": ["{here}/s2"]}}]}}</script>
-<style>@import "{here}/b.css"; body {{ background: url({here}/b.png) }}
-@font-face {{ font-family: X; src: url({here}/x.woff2) }} p {{ font-family: X }}</style></head>
-<body background="{here}/bg.png"><p>Hostile text that stays where it is.</p>
-<img src="{here}/a.png" srcset="{here}/b.png 2x"><img src="http://169.254.169.254/latest/meta-data/">
-<iframe src="{here}/frame"></iframe><iframe srcdoc="<img src='{here}/in-srcdoc.png'><script>new Image().src='{here}/sd'</script>">
-</iframe><iframe src="data:text/html,<script>new Image().src='{here}/in-data'</script>"></iframe>
-<iframe src="file:///etc/passwd"></iframe><object data="{here}/o"></object><embed src="{here}/e">
-<video src="{here}/v" poster="{here}/vp"></video><audio src="{here}/au" autoplay></audio>
-<a id=link href="{here}/clicked" ping="{here}/ping">a</a><a id=blank href="{here}/blank" target=_blank>b</a>
-<a id=load href="{here}/load" download>c</a>
-<form id=form action="{here}/form" method=post><input name=x value=1></form>
-<svg><image href="{here}/svg.png"/><use href="{here}/use.svg#a"/></svg>
-<script>
-const here = "{here}", there = "{there}", {{ port }} = new URL(here);
-window.tried = [];
-const attempt = (name, what) => {{ try {{ what(); window.tried.push(name); }} catch (error) {{ window.tried.push(name + ": " + error); }} }};
-const make = (name, given) => {{ const one = document.createElement(name);
-  for (const [key, value] of Object.entries(given)) one.setAttribute(key, value); document.head.append(one); return one; }};
-const webrtc = (owner) => {{ const Peer = owner.RTCPeerConnection; if (!Peer) return;
-  const peer = new Peer({{ iceServers: [{{ urls: "stun:127.0.0.1:" + port }},
-    {{ urls: "turn:127.0.0.1:" + port + "?transport=tcp", username: "a", credential: "b" }}] }});
-  peer.createDataChannel("x"); peer.createOffer().then((offer) => peer.setLocalDescription(offer)); }};
-const tries = {{
-  fetch: () => fetch(here + "/fetch").catch(() => 0), fetchNoCors: () => fetch(there + "/f", {{ mode: "no-cors" }}).catch(() => 0),
-  post: () => fetch(here + "/post", {{ method: "POST", body: "x", mode: "no-cors", keepalive: true }}).catch(() => 0),
-  xhr: () => {{ const one = new XMLHttpRequest(); one.open("GET", here + "/xhr"); one.send(); }},
-  beacon: () => navigator.sendBeacon(here + "/beacon", "x"), socket: () => new WebSocket("ws://127.0.0.1:" + port + "/ws"),
-  events: () => new EventSource(here + "/events"), image: () => {{ new Image().src = here + "/image"; }},
-  html: () => {{ document.body.insertAdjacentHTML("beforeend", `<img src="${{here}}/inserted.png"><iframe src="${{here}}/inserted">`); }},
-  rels: () => {{ for (const rel of ["dns-prefetch", "preconnect", "prefetch", "prerender", "preload", "modulepreload", "stylesheet"])
-    make("link", {{ rel, as: "image", href: here + "/rel-" + rel }}).href; }},
-  relsByAttribute: () => {{ for (const rel of ["preconnect", "prefetch"]) {{ const one = document.createElementNS("http://www.w3.org/1999/xhtml", "link");
-    const attribute = document.createAttribute("href"); attribute.value = here + "/attr-" + rel; one.rel = rel;
-    one.attributes.setNamedItem(attribute); document.head.append(one); }} }},
-  rules: () => {{ const one = document.createElement("script"); one.type = "speculationrules";
-    one.textContent = JSON.stringify({{ prefetch: [{{ source: "list", urls: [here + "/rules"] }}] }}); document.head.append(one); }},
-  worker: () => new Worker(URL.createObjectURL(new Blob([`fetch("${{here}}/worker").catch(() => 0); new WebSocket("ws://127.0.0.1:${{port}}/w")`]))),
-  shared: () => new SharedWorker(here + "/shared.js"), service: () => navigator.serviceWorker.register("/sw.js"),
-  module: () => import(here + "/module.js").catch(() => 0), css: () => {{ document.body.style.background = `url(${{here}}/css)`; }},
-  font: () => new FontFace("Y", `url(${{here}}/y.woff2)`).load().catch(() => 0),
-  rtc: () => webrtc(window), rtcInFrame: () => {{ const frame = document.createElement("iframe"); document.body.append(frame); webrtc(frame.contentWindow); }},
-  rtcInSource: () => {{ const frame = document.createElement("iframe"); frame.srcdoc = `<script>const port = "${{port}}"; (${{webrtc}})(window)</` + "script>"; document.body.append(frame); }},
-  freshFetch: () => {{ const frame = document.createElement("iframe"); document.body.append(frame); frame.contentWindow.fetch(here + "/fresh").catch(() => 0); }},
-  rtcInserted: () => {{ document.body.insertAdjacentHTML("beforeend", `<iframe srcdoc="<script>const port = '${{port}}'; (${{String(webrtc).replaceAll('"', "&quot;")}})(window)</` + `script>"></iframe>`); }},
-  rtcWritten: () => {{ const frame = document.createElement("iframe"); frame.src = "data:text/html,<script>const port = '" + port + "'; (" + encodeURIComponent(webrtc) + ")(window)</" + "script>"; document.body.append(frame); }},
-  transport: () => new WebTransport("https://127.0.0.1:" + port + "/wt"), popup: () => window.open(here + "/popup"),
-  form: () => document.getElementById("form").submit(), read: () => parent.document.title, print: () => print(), alert: () => alert(1),
-  frameAway: () => {{ const frame = document.createElement("iframe"); document.body.append(frame); frame.contentWindow.location = here + "/away"; }},
-}};
-for (const [name, what] of Object.entries(tries)) attempt(name, what);
-setTimeout(() => {{ document.title = "All tried"; console.log("tried " + JSON.stringify(window.tried)); }}, 1500);
-setTimeout(() => {{ for (const id of ["load", "blank", "link"]) attempt(id, () => document.getElementById(id).click()); }}, 4000);
-setTimeout(() => {{ attempt("top", () => {{ top.location = here + "/top"; }});
-  attempt("parent", () => {{ parent.location.href = there + "/parent"; }});
-  attempt("frames", () => {{ top.frames[0].location = here + "/frames"; }}); location = here + "/gone"; }}, 5000);
-</script><script src="{here}/s.js"></script></body></html>"""
+    page = Path(__file__).with_name("hostile.html").read_text(encoding="utf-8")
+    return page.replace("@HERE@", f"http://{pair}").replace("@THERE@", f"http://{away}")
