@@ -9,11 +9,12 @@ __all__ = ["mapped_sheet", "sheet_text"]
 
 # A comment, an @import by a string, an image-set (which may name pictures by strings), url(), or a string.
 _STRING = r"""(?:"(?:\\.|[^"\\\n])*+"|'(?:\\.|[^'\\\n])*+')"""
+_HEX = r"\\[0-9A-Fa-f]{1,6}[ \t\n\r\f]?"
 _PART = re.compile(
     rf"""/\*.*?(?:\*/|\Z)
     |(?P<import>@import\s*+){_STRING}
     |(?P<set>(?:-webkit-)?image-set\()(?P<options>(?:[^()"']|{_STRING}|\((?:[^()"']|{_STRING})*+\))*+)\)
-    |(?P<url>\burl\(\s*+)(?P<said>{_STRING}|(?:\\.|[^)\\"'\s])*+)(?P<end>\s*+\))
+    |(?P<url>\burl\(\s*+)(?P<said>{_STRING}|(?:{_HEX}|\\.|[^)\\"'\s])*+)(?P<end>\s*+\))
     |{_STRING}""",
     re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )

@@ -1,15 +1,19 @@
 """Bundles replay in a real browser: by pywb, ReplayWeb.page and `tearsheet replay`. No live server is asked."""
 
 import contextlib
+import gzip
+import html
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tasks.replay import replaying
+from tasks.replay.holdings import Holdings
 from tests.bundle.test_independent_readers import run, wayback
-from tests.capture.requisites.site import Site
+from tests.capture.requisites.site import Answer, Site
 from tests.replay.chromium import Chromium, Tab
 from tests.replay.kit import MODES, RECORDED, Trap, answers, bundle_of, settings_for
 
@@ -129,3 +133,53 @@ def check_drawn(tab: Tab, url: str) -> None:
     assert text.rstrip().endswith("And so it ends.")
     pictures = "document.images.length === 4 && [...document.images].every((one) => one.naturalWidth === 16)"
     assert settled(tab, url, pictures), tab.ask(LOADED, where=page_of(url))
+
+
+# Three of the shared corpus, of three languages; their pictures and sheets are on hosts that are not asked here.
+CORPUS = ("at_ORF_2024_11_22", "ca_GlobalNews_2026_05_24", "au_WestAustralian_2024_11_26")
+
+
+@pytest.fixture(scope="module")
+def corpus(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, str]]:
+    """The bundle of a page of the corpus as it was served here, and the URL that it had."""
+    made: dict[str, tuple[Path, str]] = {}
+
+    def of(name: str) -> tuple[Path, str]:
+        if name not in made:
+            page = gzip.decompress((shared / "corpus" / "fundus" / f"{name}.html.gz").read_bytes())
+            with Site({"/page": Answer(page, "text/html; charset=utf-8")}) as site:
+                url = site.url("/page")
+                made[name] = bundle_of(tmp_path_factory.mktemp("corpus"), url, how="page", pair=site.pair), url
+        return made[name]
+
+    return of
+
+
+@pytest.mark.parametrize("name", CORPUS)
+@pytest.mark.parametrize("viewer", VIEWERS)
+def test_a_page_of_the_corpus_replays_with_its_title_and_text(
+    viewer: str, name: str, shown: Shown, corpus: Callable[[str], tuple[Path, str]], browser: Chromium, web: Trap
+) -> None:
+    path, url = corpus(name)
+    with zipfile.ZipFile(path) as bundle:
+        article = bundle.read("article/article.txt").decode()
+        title = re.search(r"<title[^>]*>(.*?)</title>", bundle_page(path), re.DOTALL | re.IGNORECASE)
+    longest = sorted(article.split("\n"), key=len)[-3:]
+    heard = len(web.heard)
+    with shown(viewer, path, url) as address, browser.tab(address) as tab:
+        there = page_of(url).replace('document.readyState === "complete"', 'document.readyState !== "loading"')
+        assert title
+        assert folded(tab.ask("document.title", where=there)) == folded(html.unescape(title[1]))
+        text = folded(tab.ask("document.body.textContent", where=there))
+        assert [line for line in longest if folded(line) not in text] == []
+    assert web.heard[heard:] == []
+
+
+def bundle_page(path: Path) -> str:
+    """The page of a bundle, as text."""
+    holdings = Holdings(path, max_decoded_bytes=1 << 28)
+    return holdings.read(holdings.page).payload.decode()
+
+
+def folded(text: str) -> str:
+    return re.sub(r"\s+", "", text)
