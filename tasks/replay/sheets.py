@@ -7,14 +7,15 @@ from tinycss2.bytes import decode_stylesheet_bytes
 
 __all__ = ["mapped_sheet", "sheet_text"]
 
-# A comment, an @import by a string, an image-set (which may name pictures by strings), url(), or a string.
-_STRING = r"""(?:"(?:\\.|[^"\\\n])*+"|'(?:\\.|[^'\\\n])*+')"""
+# A comment, an @import by a string, an image-set (which may name pictures by strings), url(), or a string. What begins
+# as a string or url() is one, closed or not: to look again and again for an end that never comes would take for ever.
+_STRING = r"""(?:"(?:\\.|[^"\\\n])*+"?|'(?:\\.|[^'\\\n])*+'?)"""
 _HEX = r"\\[0-9A-Fa-f]{1,6}[ \t\n\r\f]?"
 _PART = re.compile(
     rf"""/\*.*?(?:\*/|\Z)
     |(?P<import>@import\s*+){_STRING}
     |(?P<set>(?:-webkit-)?image-set\()(?P<options>(?:[^()"']|{_STRING}|\((?:[^()"']|{_STRING})*+\))*+)\)
-    |(?P<url>\burl\(\s*+)(?P<said>{_STRING}|(?:{_HEX}|\\.|[^)\\"'\s])*+)(?P<end>\s*+\))
+    |(?P<url>\burl\(\s*+)(?P<said>{_STRING}|(?:{_HEX}|\\.|[^)\\"'\s])*+)(?P<end>\s*+(?:\)|\Z)|(?P<bad>[^)]*+\)?))
     |{_STRING}""",
     re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )
@@ -38,7 +39,8 @@ def mapped_sheet(text: str, mapped: Callable[[str], str]) -> str:
         if match["set"]:
             return match["set"] + _OPTION.sub(option, match["options"]) + ")"
         if match["url"]:
-            return match["url"] + _quoted(match["said"], mapped) + match["end"]
+            bad = match["bad"] is not None and match["said"][:1] not in _QUOTES  # no URL to browsers, either
+            return match[0] if bad else match["url"] + _quoted(match["said"], mapped) + match["end"]
         return match[0]
 
     def option(match: re.Match[str]) -> str:
@@ -49,8 +51,9 @@ def mapped_sheet(text: str, mapped: Callable[[str], str]) -> str:
 
 def _quoted(said: str, mapped: Callable[[str], str]) -> str:
     """A reference in quotes or not, mapped, in double quotes."""
-    inner = _ESCAPE.sub(_character, said[1:-1] if said[:1] in _QUOTES else said)
-    if not inner:
+    quoted = said[:1] in _QUOTES
+    inner = _ESCAPE.sub(_character, said[1:-1] if quoted else said)
+    if not inner or (quoted and said[-1] != said[0]):  # never closed
         return said
     text = mapped(inner)
     if text == inner:
