@@ -9,12 +9,13 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urldefrag, urljoin
 
 from tasks.capture.requisites import parse_srcset
 from tasks.replay.places import Place
 from tasks.replay.sheets import mapped_sheet
 
-__all__ = ["page_links", "replayed_page"]
+__all__ = ["replayed_page"]
 
 # https://html.spec.whatwg.org/#tokenization: what stands between "<name" and ">", without ever going back over it
 _TAG = re.compile(r"<!---?>|<!--.*?(?:--!?>|\Z)|<(/?)([A-Za-z][^\s/>]*+)|<[!?/][^>]*+>?", re.DOTALL)
@@ -186,22 +187,7 @@ class _Page:
         )
 
 
-def page_links(text: str, url: str) -> Iterator[str]:
-    """The URLs that `a` and `area` of a page at `url` lead to, without fragments, each once."""
-    base, seen = url, set[str]()
-    for tag in _tags(text):
-        if tag.name == "base" and tag.get("href"):
-            base = _joined(url, tag.get("href"))
-        if tag.name in ("a", "area") and tag.get("href"):
-            link = _joined(base, tag.get("href")).partition("#")[0]
-            if link.startswith(("http:", "https:")) and link not in seen:
-                seen.add(link)
-                yield link
-
-
 def _joined(base: str, reference: str) -> str:
-    from urllib.parse import urldefrag, urljoin
-
     try:
         return urldefrag(urljoin(base, reference.strip()))[0]
     except ValueError:
