@@ -13,6 +13,7 @@ load from that second server alone, whatever its scripts do.
 | loopback.py | a server on 127.0.0.1 that answers nobody who came by another name |
 | contents.py | the second server: archived content |
 | viewer.py | the second server where the user has a copy of ReplayWeb.page |
+| guard.js | what goes before that viewer's service worker |
 | frame.py | our page |
 | serve.py | both servers, from start to end |
 """

@@ -1,7 +1,8 @@
 """The second server where the user has a copy of ReplayWeb.page: that viewer over the bundle's file.
 
 The viewer is another maker's program under another licence: it is never part of this one. Two files of it are needed,
-as its npm package has them: ui.js and sw.js. Its service worker, too, is bound by the policy that it was sent with.
+as its npm package has them: ui.js and sw.js. Its service worker, too, is bound by the policy that it was sent with, and
+starts behind guard.js.
 """
 
 import html
@@ -15,6 +16,7 @@ from tasks.replay.loopback import Answered, Asked, Loopback, refused
 __all__ = ["Viewer", "check_viewer"]
 
 _FILES = ("ui.js", "sw.js")
+_GUARD = Path(__file__).with_name("guard.js")
 _SCRIPT = "text/javascript; charset=utf-8"
 
 
@@ -35,6 +37,11 @@ class Viewer:
         self.token = secrets.token_urlsafe(24)
 
     @property
+    def _scripts(self) -> dict[str, Path]:
+        ui, worker = (self.folder / name for name in _FILES)
+        return {"ui.js": ui, "replay/ui.js": ui, "replay/sw.js": _GUARD, "replay/viewer.js": worker}
+
+    @property
     def path(self) -> str:
         """Where the viewer is."""
         return f"/{self.token}/"
@@ -51,8 +58,8 @@ class Viewer:
             return self._given("text/html; charset=utf-8", self._embedding().encode())
         if name == f"{self.holdings.id}.wacz":
             return self._given("application/wacz", self.holdings.path)
-        if name in ("ui.js", *(f"replay/{script}" for script in _FILES)):
-            return self._given(_SCRIPT, self.folder / name.rpartition("/")[2])
+        if file := self._scripts.get(name):
+            return self._given(_SCRIPT, file)
         return refused(404, "nothing here")
 
     def _given(self, media_type: str, body: bytes | Path) -> Answered:

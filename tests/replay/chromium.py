@@ -132,13 +132,14 @@ class Chromium:
         return result
 
     @contextlib.contextmanager
-    def tab(self, url: str) -> Iterator["Tab"]:
-        """A new tab in a context of its own, where `url` was opened."""
+    def tab(self, url: str, *, again_s: float = 0) -> Iterator["Tab"]:
+        """A new tab in a context of its own, where `url` was opened; opened again where a wait took `again_s`."""
         context = self.send("Target.createBrowserContext", disposeOnDetach=True)["browserContextId"]
         target = self.send("Target.createTarget", url="about:blank", browserContextId=context, width=1200, height=900)
         session = self.send("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
         tab = Tab(self, session)
         try:
+            tab.again = (url, again_s) if again_s else None
             tab.goto(url)
             yield tab
         finally:
@@ -152,6 +153,7 @@ class Tab:
     def __init__(self, browser: Chromium, session: str) -> None:
         self.browser, self.session = browser, session
         self.sessions = {session}
+        self.again: tuple[str, float] | None = None
         self.contexts: dict[tuple[str, int], str] = {}  # session and number → frame
         self.requests: list[str] = []
         self.said: list[str] = []  # on consoles, and by the browser
@@ -190,9 +192,9 @@ class Tab:
         found = self.browser.send("Page.navigate", self.session, url=url)
         assert not found.get("errorText"), found
 
-    def ask(self, expression: str, *, where: str = "true", wait_s: float = 20) -> Any:
+    def ask(self, expression: str, *, where: str = "true", wait_s: float = 40) -> Any:
         """The value of an expression in the first frame where `where` is true; waits until there is one."""
-        until = time.monotonic() + wait_s
+        until, started = time.monotonic() + wait_s, time.monotonic()
         while True:
             for session, number in tuple(self.contexts):
                 if self._value(where, session, number) is True:
@@ -200,6 +202,9 @@ class Tab:
             if time.monotonic() > until:
                 frames = [self._value("location.href", *one) for one in tuple(self.contexts)]
                 raise AssertionError(f"in no frame {where}; frames: {frames}; said: {self.said[-20:]}")
+            if self.again and time.monotonic() > started + self.again[1]:
+                started = time.monotonic()
+                self.goto(self.again[0])
             time.sleep(0.1)
 
     def _value(self, expression: str, session: str, number: int) -> Any:

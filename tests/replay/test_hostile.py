@@ -68,3 +68,35 @@ def test_the_traps_hear_the_same_page_where_nobody_keeps_it_in(near: Trap, web: 
         "/a.css",
     }
     assert any("away.example" in line for line in web.heard[heard:])
+
+
+SMALL = """<!doctype html><title>Small</title><p>Some text</p><script>
+var port = "@PORT@", said = [];
+function attempt(name, what) { try { what(); said.push(name); } catch (error) { said.push(name + " refused"); } }
+attempt("fetch", function () { fetch("http://127.0.0.1:" + port + "/fetch").catch(function () {}); });
+attempt("image", function () { new Image().src = "http://away.example/image"; });
+attempt("socket", function () { new WebSocket("ws://127.0.0.1:" + port + "/socket"); });
+attempt("rtc", function () { var peer = new RTCPeerConnection({ iceServers: [{ urls: "stun:127.0.0.1:" + port }] });
+  peer.createDataChannel("x"); peer.createOffer().then(function (offer) { peer.setLocalDescription(offer); }); });
+document.title = "Tried " + said.join(", ");
+</script>"""
+
+
+def test_in_the_viewer_of_another_maker_what_pages_try_does_not_leave_either(
+    near: Trap, web: Trap, browser: Chromium, replaywebpage: Path, tmp_path: Path
+) -> None:
+    """Its own rewriting does most of it; WebRTC, which it lets through, is taken out by ours."""
+    heard = len(web.heard)
+    with Site({}) as site:
+        site.answers["/small"] = Answer(SMALL.replace("@PORT@", str(near.port)).encode(), "text/html; charset=utf-8")
+        url = site.url("/small")
+        path = bundle_of(tmp_path, url, how="page", pair=site.pair)
+        with (
+            replaying(path, settings_for(tmp_path), viewer=replaywebpage) as shown,
+            browser.tab(shown.address, again_s=10) as tab,
+        ):
+            there = f"location.href.endsWith('{url}') && document.title.startsWith('Tried')"
+            assert tab.ask("document.title", where=there, wait_s=40) == "Tried fetch, image, socket, rtc refused"
+            time.sleep(4)
+    assert near.heard == []
+    assert web.heard[heard:] == []

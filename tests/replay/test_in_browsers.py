@@ -18,6 +18,8 @@ from tests.replay.chromium import Chromium, Tab
 from tests.replay.kit import MODES, RECORDED, Trap, answers, bundle_of, settings_for
 
 VIEWERS = ("tearsheet", "replaywebpage", "pywb")
+# The service worker of ReplayWeb.page now and then hangs while it starts; its users reload the page then.
+AGAIN_S = {"tearsheet": 0, "replaywebpage": 10, "pywb": 0}
 Shown = Callable[[str, Path, str], contextlib.AbstractContextManager[str]]
 
 
@@ -86,7 +88,7 @@ LOADED = """JSON.stringify([...document.images].map((one) => [one.id, one.natura
 def settled(tab: Tab, url: str, condition: str) -> bool:
     """Whether a condition comes to hold in the archived page."""
     with contextlib.suppress(AssertionError):
-        return bool(tab.ask("true", where=f"{page_of(url)} && ({condition})", wait_s=12))
+        return bool(tab.ask("true", where=f"{page_of(url)} && ({condition})", wait_s=30))
     return False
 
 
@@ -96,7 +98,11 @@ def test_a_static_page_replays(
     viewer: str, how: str, shown: Shown, bundle: Callable[[str, str], Path], browser: Chromium, site: Site, web: Trap
 ) -> None:
     url, path = site.url("/story"), bundle("/story", how)
-    with nothing_live(site, web), shown(viewer, path, url) as address, browser.tab(address) as tab:
+    with (
+        nothing_live(site, web),
+        shown(viewer, path, url) as address,
+        browser.tab(address, again_s=AGAIN_S[viewer]) as tab,
+    ):
         assert tab.ask("document.title", where=page_of(url)) == "The keeper’s book"
         text = tab.ask("document.body.innerText", where=page_of(url))
         assert text.count("the keeper of the lamp") == 5
@@ -121,7 +127,7 @@ def test_a_page_drawn_by_scripts_replays(
         if viewer == "tearsheet":  # as the link "page with scripts" does
             addresses.append(re.sub(r"/$", f"/{path.name[:14]}js_/{url}", address))
         for one in addresses:
-            with browser.tab(one) as tab:
+            with browser.tab(one, again_s=AGAIN_S[viewer]) as tab:
                 check_drawn(tab, url)
 
 
@@ -166,7 +172,7 @@ def test_a_page_of_the_corpus_replays_with_its_title_and_text(
         title = re.search(r"<title[^>]*>(.*?)</title>", bundle_page(path), re.DOTALL | re.IGNORECASE)
     longest = sorted(article.split("\n"), key=len)[-3:]
     heard = len(web.heard)
-    with shown(viewer, path, url) as address, browser.tab(address) as tab:
+    with shown(viewer, path, url) as address, browser.tab(address, again_s=AGAIN_S[viewer]) as tab:
         there = page_of(url).replace('document.readyState === "complete"', 'document.readyState !== "loading"')
         assert title
         assert folded(tab.ask("document.title", where=there)) == folded(html.unescape(title[1]))

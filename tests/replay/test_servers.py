@@ -183,7 +183,8 @@ def test_the_viewer_is_served_beside_the_bundle_with_ranges(made: tuple[Path, st
         assert f'url="{made[1]}"'.encode() in body
         assert "connect-src" not in headers["content-security-policy"]  # so default-src holds: this server alone
         assert headers["content-security-policy"].startswith(f"default-src http://{urlsplit(shown.content).netloc} ")
-        assert ask(f"{shown.content}replay/sw.js")[2] == b"// sw.js"
+        assert ask(f"{shown.content}replay/viewer.js")[2] == b"// sw.js"
+        assert b'importScripts("viewer.js")' in ask(f"{shown.content}replay/sw.js")[2]
         assert ask(f"{shown.content}{shown.id}.wacz", headers={"Range": "bytes=0-3"})[2] == b"PK\x03\x04"
         for name in ("secret.txt", "replay/secret.txt", "replay/../secret.txt", "..%2fsecret.txt", "replay/"):
             assert ask(f"{shown.content}{name}")[0] == 404
