@@ -21,7 +21,7 @@ from tests.hostile.tough_server import ToughServer
 
 LIMITS: dict[str, Any] = {
     "browser_page_s": 5.0,
-    "browser_quiet_s": 0.3,
+    "browser_quiet_s": 0.2,
     "browser_requests": 60,
     "browser_bytes": 4 << 20,
     "browser_memory_mb": 1200,
