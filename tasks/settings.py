@@ -68,6 +68,7 @@ class Settings:
     robots: str
     robots_by_hand: str
     conditional: bool
+    soft404_probe: str
     thin_words: int
     thinner_share: float
     thinner_from_words: int
@@ -101,6 +102,7 @@ _CHOICES = {
     "object_lock": ("", "governance", "compliance"),
     "robots": ("obey", "report", "ignore"),
     "robots_by_hand": ("obey", "report", "ignore"),
+    "soft404_probe": ("never", "doubt", "always"),
 }
 # Every other number is above zero.
 _MAY_BE_ZERO = (

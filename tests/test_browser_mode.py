@@ -242,7 +242,7 @@ def test_consent_overlays_are_touched_only_as_the_settings_say_and_that_is_recor
 def test_a_page_that_no_browser_can_show_is_kept_and_says_so(
     tools: Tools, site: Site, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
-    def fails(self: Browser, capture: Capture, recorder: object) -> Capture:
+    def fails(self: Browser, capture: Capture, recorder: object, *, lead_on: bool) -> Capture:
         raise CaptureTransient("it did not", where=capture.url, code=code)
 
     monkeypatch.setattr(Browser, "visit", fails)
@@ -273,6 +273,37 @@ def test_a_wall_is_not_drawn(tools: Tools, site: Site, monkeypatch: pytest.Monke
     assert not outcome.good
     assert outcome.rendered is None
     assert "/app.js" not in site.paths()
+
+
+LEAVES = "<script>location.href = '/whole'</script>"
+
+
+def test_a_page_without_an_article_is_followed_where_its_script_leads(tools: Tools, site: Site) -> None:
+    site.answers["/stub"] = Answer(f"<!doctype html><title>Moved</title>{LEAVES}<p>Wait.".encode(), HTML)
+    outcome = archive_page(site.url("/stub"), tools)
+    assert (outcome.kind, outcome.final_url) == ("ok", site.url("/whole"))
+    assert "librarians" in outcome.text
+    assert is_sound(verify_file(bundle_of(tools, outcome)))
+
+
+def test_a_page_with_an_article_is_never_left(tools: Tools, site: Site) -> None:
+    """Its script would end the parsing: what stands behind it is seen without scripts."""
+    site.answers["/leaves"] = Answer(STORY.replace("<body", f"{LEAVES}<body").encode(), HTML)
+    outcome = archive_page(site.url("/leaves"), tools)
+    assert outcome.final_url == site.url("/leaves")
+    assert outcome.rendered
+    assert outcome.rendered.flags == ("led-away-scripts-off",)
+    assert [(one.url, one.reason) for one in outcome.rendered.refused] == [(site.url("/whole"), "another-page")]
+    assert b"librarians" in resources(bundle_of(tools, outcome))["dom"]
+    assert "/whole" not in site.paths()
+
+
+def test_a_page_that_leads_round_in_a_circle_ends(tools: Tools, site: Site) -> None:
+    site.answers["/a"] = Answer(b"<!doctype html><title>a</title><script>location.href = '/b'</script>", HTML)
+    site.answers["/b"] = Answer(b"<!doctype html><title>b</title><script>location.href = '/a'</script>", HTML)
+    outcome = archive_page(site.url("/a"), tools)
+    assert outcome.kind == "thin"
+    assert site.paths().count("/a") == site.paths().count("/b") == 1
 
 
 def test_a_pulled_copy_has_the_pictures_as_files_and_not_the_dom(tools: Tools, site: Site, tmp_path: Path) -> None:

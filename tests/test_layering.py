@@ -20,6 +20,7 @@ STAGES = ("tasks.capture", "tasks.clean", "tasks.metadata", "tasks.bundle", "tas
 COMPOSED = (
     "tasks.pipeline",
     "tasks.outcome",
+    "tasks.probing",
     "tasks.reading",
     "tasks.catalog",
     "tasks.cleaning",

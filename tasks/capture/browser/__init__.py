@@ -48,15 +48,16 @@ class Browser:
         """The ids of all processes of the browser that runs now."""
         return self._chromium.processes() if self._chromium else []
 
-    def visit(self, capture: Capture, recorder: Recorder) -> Capture:
+    def visit(self, capture: Capture, recorder: Recorder, *, lead_on: bool = False) -> Capture:
         """The capture, as the browser sees its page; its bodies go over to the one that is given.
 
+        With `lead_on` another page that its scripts put in its place is followed like a redirect; else it is kept.
         Raises CaptureTransient with code browser-start, browser-crashed, browser-hung, browser-memory or browser-dom,
         and MissingPart where there is no browser; `capture` is as it was then.
         """
         with self._turn:
             try:
-                visit = self._visit = Visit(self._running(), capture, recorder)
+                visit = self._visit = Visit(self._running(), capture, recorder, lead_on=lead_on)
                 seen = visit.run()
             except BaseException as error:
                 self._drop()

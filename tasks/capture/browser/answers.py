@@ -2,7 +2,8 @@
 
 | request | answer |
 | --- | --- |
-| the page and its redirects | the exchanges of the capture, once; later it would be a reload or another page: refused |
+| the page and its redirects | the exchanges of the capture, once; a reload would change what was seen: refused |
+| another page in its place | followed like a redirect where the page has no article of its own; else refused |
 | GET of http or https | fetched within the limits, kept beside the page, handed on decoded |
 | preflight of CORS (OPTIONS) | allowed, by us: what the server says on the request itself decides |
 | POST and the like, beacons, prefetch, event streams | refused, and noted |
@@ -67,7 +68,7 @@ _PREFLIGHT = Answer(
 class Answers:
     """The answers to one page. `answer` may be called by many threads; `deadline` is by time.monotonic()."""
 
-    def __init__(self, capture: Capture, recorder: Recorder, deadline: float) -> None:
+    def __init__(self, capture: Capture, recorder: Recorder, deadline: float, *, lead_on: bool = False) -> None:
         self.recorder, self.settings, self.deadline = recorder, recorder.settings, deadline
         self.page, self.stopped = capture.final_url, threading.Event()
         self._way = {exchange.url: exchange for exchange in capture.exchanges}
@@ -77,14 +78,17 @@ class Answers:
         self._missing: dict[str, str] = {}
         self._refused: dict[str, str] = {}
         self._led: dict[str, str] = {}  # id of a request: the URL that it was for before a redirect
-        self._bytes, self._more, self._page_given = 0, 0, False
+        self._bytes, self._more, self._given = 0, 0, set[str]()
+        self._lead_on = lead_on  # scripts of the page may lead to another one
+        self._led_on: list[Exchange] = []
+        self.left_early = False  # it would have gone to another page before it was loaded: what follows was not parsed
 
     # ---------------------------------------------------------------- one request
-    def answer(self, params: Mapping[str, Any], *, main_frame: str) -> Answer:
-        """The answer to a Fetch.requestPaused event."""
+    def answer(self, params: Mapping[str, Any], *, main_frame: str, loaded: bool) -> Answer:
+        """The answer to a Fetch.requestPaused event; `loaded`: the page that asks is."""
         request, kind = params["request"], params.get("resourceType", "")
         if kind == "Document" and params.get("frameId") == main_frame:
-            return self._document(request)
+            return self._document(request, loaded)
         if request["method"] == "OPTIONS":
             return _PREFLIGHT
         if reason := _no_request_of_ours(request, kind):
@@ -93,15 +97,39 @@ class Answers:
         via = self._led.get(params.get("networkId", ""), self.page)
         return self._other(request, via, params.get("networkId", ""))
 
-    def _document(self, request: Mapping[str, Any]) -> Answer:
-        """The page itself; any further document of its frame is not this page."""
+    def _document(self, request: Mapping[str, Any], loaded: bool) -> Answer:
+        """The page itself, or one that it leads on to; any further document of its frame is not this page."""
         url = self._normal(request["url"])
-        exchange = self._way.get(url)
-        if exchange is None or self._page_given or request["method"] != "GET":
+        exchange = self._way.get(url) or self._led_to(url, request)
+        if exchange is None or url in self._given or request["method"] != "GET":
             self._note(self._refused, request["url"], "another-page" if url != self.page else "reload")
+            self.left_early |= not loaded
             return _STAY
-        self._page_given = url == self.page
+        self._given.add(url)
         return self._handed_on(exchange, self.settings.max_decoded_bytes)
+
+    def _led_to(self, url: str, request: Mapping[str, Any]) -> Exchange | None:
+        """The next page on the way, where pages may lead on and this one can be had."""
+        if not (url and self._lead_on and request["method"] == "GET") or self.stopped.is_set():
+            return None
+        if len(self._led_on) >= self.settings.max_redirects:
+            return None
+        try:
+            exchange = self.recorder.exchange(url, deadline=self.deadline)
+        except TearsheetError as error:
+            self._note(self._missing, url, error.code)
+            return None
+        exchange = replace(exchange, via=self.page)
+        with self._guard:
+            self._led_on.append(exchange)
+            self._way[exchange.url] = exchange
+        self.page = exchange.url
+        return exchange
+
+    def once_more(self) -> None:
+        """The page may be asked for again."""
+        self._given.clear()
+        self.left_early = False
 
     def _other(self, request: Mapping[str, Any], via: str, network_id: str) -> Answer:
         url = self._normal(request["url"])
@@ -176,8 +204,14 @@ class Answers:
                 self._more += 1
 
     # ---------------------------------------------------------------- what became of it
+    def led_on(self) -> tuple[Exchange, ...]:
+        """What the page has led on to, the last of them the page to be kept; nothing where none answered."""
+        whole = self._led_on and self._led_on[-1].status not in _REDIRECTS
+        return tuple(self._led_on) if whole else ()
+
     def exchanges(self) -> Iterator[Exchange]:
-        """All that came, in the order in which it was asked for; the caller closes them."""
+        """All else that came, in the order in which it was asked for; the caller closes them."""
+        yield from () if self.led_on() else self._led_on
         for future in self._fetched.values():
             if future.done() and not future.exception():
                 exchange = future.result()
@@ -204,7 +238,7 @@ class Answers:
 
     def close(self) -> None:
         """Give all bodies back."""
-        for exchange in self.exchanges():
+        for exchange in (*self.led_on(), *self.exchanges()):
             exchange.body.close()
 
 

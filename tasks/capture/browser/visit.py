@@ -42,12 +42,12 @@ _PAGES = ("page", "iframe", "webview")
 class Visit:
     """One visit; `on_event` is told what the browser says of it."""
 
-    def __init__(self, chromium: Chromium, capture: Capture, recorder: Recorder) -> None:
+    def __init__(self, chromium: Chromium, capture: Capture, recorder: Recorder, *, lead_on: bool) -> None:
         self.chromium, self.pipe, self.settings = chromium, chromium.pipe, recorder.settings
         self.capture, self.started = capture, time.monotonic()
         self.deadline = self.started + self.settings.browser_page_s
         self.quiet_by = self.deadline - _KEPT_S * self.settings.browser_page_s
-        self.answers = Answers(capture, recorder, self.quiet_by)
+        self.answers = Answers(capture, recorder, self.quiet_by, lead_on=lead_on)
         self.flags: dict[str, None] = {}  # in order, each once
         self._pool = ThreadPoolExecutor(self.settings.requisites_at_once, thread_name_prefix="browser")
         self._context = self._target = self._session = ""
@@ -67,6 +67,7 @@ class Visit:
             beside = (*self.capture.beside, *self.answers.exchanges())
             return replace(
                 self.capture,
+                exchanges=(*self.capture.exchanges, *self.answers.led_on()),
                 mode="browser",
                 beside=beside,
                 requisites=self.answers.requisites(),
@@ -170,7 +171,7 @@ class Visit:
 
     def _answer(self, params: Mapping[str, Any], session: str) -> None:
         try:
-            answer = self.answers.answer(params, main_frame=self._target)
+            answer = self.answers.answer(params, main_frame=self._target, loaded=self._loaded)
             if answer.error:
                 refusal = {"requestId": params["requestId"], "errorReason": answer.error}
                 self.pipe.tell("Fetch.failRequest", refusal, session)
@@ -220,23 +221,42 @@ class Visit:
         return self._loaded and still and self._under_way <= 0
 
     def _load(self) -> None:
-        url = self.capture.exchanges[0].url
-        self.pipe.begin("Page.navigate", {"url": url}, self._session)
-        if not self._until(self._is_quiet, self.quiet_by):
-            self.flags["over-time"] = None
-            self._stop_loading()
+        """The page loaded and scrolled through; what is not there by then is dropped."""
+        if not self._navigated():
+            return
+        if self.answers.left_early:
+            self._load_without_scripts()
             return
         if self.settings.browser_overlays == "click":
             self._overlays("only")
         try:
             self._run(SCROLL, until=min(self.quiet_by, _in(_SCROLL_S)), waits=True)
             if not self._until(self._is_quiet, self.quiet_by):
-                self.flags["over-time"] = None
-                self._stop_loading()
+                self._over_time()
             self._run(SETTLE, until=min(self.quiet_by, _in(_SETTLE_S)), waits=True)
         except (CallFailed, Late):
             self.flags["scroll-failed"] = None
             self._stop_loading()
+
+    def _navigated(self) -> bool:
+        """Whether the page was loaded and quiet in time."""
+        self._committed = self._loaded = False
+        self.pipe.begin("Page.navigate", {"url": self.capture.exchanges[0].url}, self._session)
+        if self._until(self._is_quiet, self.quiet_by):
+            return True
+        self._over_time()
+        return False
+
+    def _over_time(self) -> None:
+        self.flags["over-time"] = None
+        self._stop_loading()
+
+    def _load_without_scripts(self) -> None:
+        """The page once more: a script that leads away from it ends its parsing, and the rest of it is not there."""
+        self.flags["led-away-scripts-off"] = None
+        self._call("Emulation.setScriptExecutionDisabled", {"value": True})
+        self.answers.once_more()
+        self._navigated()
 
     def _stop_loading(self) -> None:
         """What still loads is dropped; a script that never ends is ended, or the page could not be read."""
