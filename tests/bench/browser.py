@@ -39,7 +39,9 @@ def answers() -> dict[str, Answer]:
         "<!doctype html><html lang=en><head><meta charset=utf-8><title>loading</title><link rel=stylesheet href=/a.css>"
         "<link rel=icon href=/icon.png></head><body><h1>Ferries</h1><div id=drawn></div>"
         + "".join(f"<img src=/picture-{number}.png width=300 height=200>" for number in range(PICTURES))
-        + "".join(f"<p>{'Words of the page. ' * 60}</p><img data-src=/lazy-{n}.png width=300>" for n in range(LAZY))
+        + "".join(
+            f"<p>{'Words of the page. ' * 30}</p><img data-src=/lazy-{n}.png width=200 height=120>" for n in range(LAZY)
+        )
         + "<script src=/app.js></script><script src=/lazy.js></script></body></html>"
     )
     app = (
@@ -96,6 +98,7 @@ def most_memory(browser: Browser) -> Iterator[list[float]]:
 
 def held_now(browser: Browser) -> tuple[float, int, int, int]:
     """MB of both, processes, descriptors and threads."""
+    time.sleep(1.0)  # for the renderer of the page before
     gc.collect()
     pids = browser.processes()
     memory = processes.memory_mb(pids) + processes.memory_mb([os.getpid()])
@@ -119,12 +122,12 @@ def rounds(site: Site, browser: Browser, recorder: Recorder, number: int) -> tup
 
 def in_a_row(site: Site, browser: Browser, recorder: Recorder, pages: int) -> tuple[float, list[str]]:
     """MB of growth over so many pages, and what else there is more of."""
-    held = []
-    for _ in range(pages):
+    first = last = held_now(browser)
+    for number in range(pages):
         visit(site, browser, recorder)[1].close()
-        time.sleep(0.1)
-        held.append(held_now(browser))
-    first, last = held[min(SETTLED, pages // 2)], held[-1]
+        if number == min(SETTLED, pages // 2):
+            first = held_now(browser)
+    last = held_now(browser)
     names = ("processes", "descriptors", "threads")
     more = [f"{name}: {a} → {b}" for name, a, b in zip(names, first[1:], last[1:], strict=True) if b > a]
     print(f"{pages} pages in a row: {first[0]:.0f} MB after {SETTLED}, {last[0]:.0f} MB at the end", *more)

@@ -14,8 +14,7 @@ SCROLL = """
   });
   for (let y = 0, n = 0; root() && y < root().scrollHeight && n < 50; n++, y += innerHeight * 0.9) {
     scrollTo({top: y, behavior: 'instant'});
-    await new Promise(done => setTimeout(done, 50));
-    await drawn();
+    await Promise.all([drawn(), new Promise(done => setTimeout(done, 50))]);
   }
   scrollTo({top: 0, behavior: 'instant'});
 })()
