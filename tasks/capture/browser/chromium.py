@@ -133,7 +133,8 @@ class Chromium:
             raise CaptureTransient(
                 f"the browser did not start: {error!r}",
                 where=path,
-                remedy="Run it by hand with --headless=new --dump-dom about:blank and see what it says",
+                remedy="Run it by hand with --headless=new --dump-dom about:blank and see what it says; its sandbox "
+                "takes user namespaces (unshare -r true)",
                 code="browser-start",
             ) from None
         except BaseException:
