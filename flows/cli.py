@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from flows import cli_audit, cli_catalog, cli_diff, cli_exchange, cli_key, cli_lake, cli_push, cli_retention
+from flows import cli_audit, cli_catalog, cli_diff, cli_exchange, cli_key, cli_lake, cli_push, cli_replay, cli_retention
 from flows.cli_common import (
     At,
     Config,
@@ -469,6 +469,7 @@ def demo(
 for area in (cli_catalog, cli_diff, cli_audit, cli_retention, cli_exchange, cli_key, cli_push):
     area.add_commands(app)
 cli_lake.add_commands(cli_catalog.catalog_app)
+cli_replay.add_commands(app)
 
 
 def main() -> NoReturn:

@@ -84,6 +84,7 @@ class Settings:
     timestamp_ca: str
     timestamp_timeout_s: float
     audit_period_d: int
+    replayweb: str
 
     @property
     def agent(self) -> str:

@@ -51,6 +51,7 @@ COMPOSED = (
     "tasks.auditing",
     "tasks.replicating",
     "tasks.collecting",
+    "tasks.replay",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))
 AMONG_THEMSELVES = (BASE, COMPOSED)

@@ -21,7 +21,7 @@ from tests.hostile.tough_server import ToughServer
 
 LIMITS: dict[str, Any] = {
     "browser_page_s": 5.0,
-    "browser_quiet_s": 0.3,
+    "browser_quiet_s": 0.2,
     "browser_requests": 60,
     "browser_bytes": 4 << 20,
     "browser_memory_mb": 1200,
@@ -32,7 +32,7 @@ LIMITS: dict[str, Any] = {
     "max_decoded_bytes": 8 << 20,
     "requisite_bytes": 2 << 20,
 }
-AFTER_THE_LIMIT_S = 10.0  # for the pictures of a page that used up its time, and for a browser that has to be ended
+AFTER_THE_LIMIT_S = 20.0  # for DOM and pictures of a page that used up its time, and for a browser that has to be ended
 
 
 def nobody_knows(host: str, port: int, family: int = 0, kind: int = 0, *_: Any) -> list[Any]:

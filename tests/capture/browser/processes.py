@@ -70,8 +70,11 @@ def command_line(pid: int) -> list[str]:
 
 
 def network_of(pid: int | str = "thread-self") -> str:
-    """The name of the network namespace that a process, or this thread, is in."""
-    return str(Path(f"/proc/{pid}/ns/net").readlink())
+    """The name of the network namespace that a process, or this thread, is in; empty where it is gone."""
+    try:
+        return str(Path(f"/proc/{pid}/ns/net").readlink())
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def packets_sent(pid: int) -> dict[str, int]:
