@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect import State, flow
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+from prefect.deployments.flow_runs import arun_deployment
 from prefect.states import Completed, Failed
 
 from flows.cli_common import heard
@@ -17,19 +18,41 @@ from tasks.steps import code, run_settings, tracked
 from tasks.watching import Report, watch_source
 
 
+@flow(name="watch-wide", flow_run_name="{name} in {shares}", persist_result=False)
+async def watch_wide(name: str, shares: int = 2, store: str | None = None) -> State[Any]:
+    """Archive the pages of the source `name` that are due in several runs of its deployment beside each other.
+
+    Args:
+        name: a source of watch.toml; its deployment watch/<name> must be served, or have workers
+        shares: runs, each with its share of the hosts: no two of them ask one host
+        store: as of `watch`
+
+    Fails where one of the runs does.
+    """
+    parameters = [{"name": name, "share": number, "shares": shares} for number in range(shares)]
+    if store:
+        parameters = [{**one, "store": store} for one in parameters]
+    runs = await asyncio.gather(*(arun_deployment(f"watch/{name}", parameters=one) for one in parameters))
+    failed = [run for run in runs if run.state is None or not run.state.is_completed()]
+    told = "; ".join(f"share {number}: {run.state.name if run.state else 'lost'}" for number, run in enumerate(runs))
+    return Failed(message=told) if failed else Completed(message=told)
+
+
 @flow(name="watch", flow_run_name="{name}", persist_result=False)
-async def watch(name: str, store: str | None = None) -> State[Any]:
-    """Archive the new pages of the source `name`.
+async def watch(name: str, store: str | None = None, share: int = 0, shares: int = 1) -> State[Any]:
+    """Archive the pages of the source `name` that are due.
 
     Args:
         name: a source of watch.toml
         store: folder or s3://bucket/prefix; default: the source's, else the setting `store`
+        share: visit only this share of the hosts, counted from 0: for several workers beside each other
+        shares: of how many
 
     Fails where the source cannot be read or none of the pages tried was archived; where only some failed the run
     completes as "Incomplete" and the artifact lists them. The state's data is the Report.
     """
     try:
-        report = await asyncio.to_thread(_watch, name, store)
+        report = await asyncio.to_thread(_watch, name, store, (share, shares))
     except TearsheetError as error:
         return Failed(message=str(error))
     await acreate_markdown_artifact(key=f"watch-{name}", markdown=_as_markdown(report), description=str(report))
@@ -42,12 +65,12 @@ async def watch(name: str, store: str | None = None) -> State[Any]:
     return Failed(message=str(report), data=report)
 
 
-def _watch(name: str, store: str | None) -> Report:
+def _watch(name: str, store: str | None, share: tuple[int, int]) -> Report:
     dirs = config_dirs()
     source = named(load_sources(dirs), name)
     settings = run_settings(store or source.store or None)
     with open_tools(settings, dirs, heard=heard()) as tools:
-        return watch_source(source, tools, run=tracked(settings))
+        return watch_source(source, tools, run=tracked(settings), share=share)
 
 
 def _as_markdown(report: Report) -> str:

@@ -21,6 +21,7 @@ from tasks.errors import UrlRefused
 from tasks.pipeline import Tools, host_of
 from tasks.sources import Source
 from tasks.watching.due import Seen, Visits, next_visit
+from tasks.watching.shards import share_of
 from tasks.watching.state import Watched
 
 __all__ = ["Plan", "held_urls", "plan_stage", "visits_of"]
@@ -47,14 +48,24 @@ def visits_of(source: Source, tools: Tools) -> Visits:
     return Visits(tuple(source.revisit), source.adaptive, tools.settings.attempts)
 
 
-def plan_stage(source: Source, urls: tuple[str, ...], tools: Tools, watched: Watched, now: datetime) -> Plan:
-    """What is due of `urls` and of what the source named before: allowed by robots.txt, within the source's limit."""
+def plan_stage(
+    source: Source,
+    urls: tuple[str, ...],
+    tools: Tools,
+    watched: Watched,
+    now: datetime,
+    share: tuple[int, int] = (0, 1),
+) -> Plan:
+    """What is due of `urls` and of what the source named before: allowed by robots.txt, within the source's limit.
+
+    Of the latter only what is on this share of the hosts.
+    """
     moment, visits = now.timestamp(), visits_of(source, tools)
     watched.plan(source.name, visits)
     with open_catalog(tools.store, tools.settings, heard=Heard(broken=stop_at)) as catalog:
         new = list(_new(source, urls, catalog, watched, visits))
         before = set(new)
-        again = _again(source, catalog, watched, visits, moment)
+        again = share_of(_again(source, catalog, watched, visits, moment), *share)
         asking = _Asking(robots_of(tools), tools.settings.crawl_delay_max_s)
         due = _within(source.limit, (*new, *again), asking)
     refused = len(asking.disallowed) * (asking.policy == "obey") + len(asking.unread)

@@ -36,7 +36,7 @@ def watch_source(
     run: Run | None = None,
     heard: Callable[[Outcome], None] = lambda outcome: None,
     stopped: Callable[[], bool] = lambda: False,
-    share: tuple[int, int] | None = None,
+    share: tuple[int, int] = (0, 1),
     now: Callable[[], datetime] = _utc_now,
 ) -> Report:
     """One run of `source`; `heard` is told each page's outcome as it comes.
@@ -49,9 +49,9 @@ def watch_source(
     tools = _for(source, tools)
     with open_watched(tools.store, tools.settings, now=now) as watched:
         urls = run(discover_stage, source, tools)
-        urls = share_of(urls, *share) if share else urls
+        urls = share_of(urls, *share)
         job = _Job(source, tools, run, watched, heard, stopped, now)
-        return job.report(job.work(run(plan_stage, source, urls, tools, watched, now())))
+        return job.report(job.work(run(plan_stage, source, urls, tools, watched, now(), share)))
 
 
 def _for(source: Source, tools: Tools) -> Tools:

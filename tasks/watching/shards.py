@@ -27,7 +27,7 @@ def make_shards(urls: Iterable[str], size: int = SHARD_URLS) -> Iterator[tuple[s
 
 def share_of(urls: Iterable[str], share: int, shares: int) -> tuple[str, ...]:
     """The URLs of one share of the hosts, counted from 0: a host is always in the same one of so many shares."""
-    return tuple(url for url in urls if _share(host_of(url), shares) == share)
+    return tuple(url for url in urls if shares == 1 or _share(host_of(url), shares) == share)
 
 
 def _share(host: str, shares: int) -> int:
