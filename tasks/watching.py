@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from tasks.capture.decode import read_payload
@@ -125,7 +126,7 @@ def _unread(url: str, why: str) -> Outcome:
 # ------------------------------------------------------------------ discover
 def discover_stage(source: Source, tools: Tools) -> tuple[str, ...]:
     """The URLs that `source` names now; feeds and lists are fetched under the policy, with retries."""
-    return discover(source, lambda url: _fetch(url, tools))
+    return discover(source, lambda url: _fetch(url, tools), datetime.now(UTC)).urls
 
 
 def _fetch(url: str, tools: Tools) -> Fetched:
