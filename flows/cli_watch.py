@@ -188,7 +188,7 @@ def preview(
     config: Config = None,
 ) -> None:
     """Show which URLs a source gives now, which are passed over and why, and what the store holds; archive nothing."""
-    from tasks.present import print_json
+    from tasks.present import print_json, printable
     from tasks.previewing import preview_source
     from tasks.sources import load_sources, named
 
@@ -202,7 +202,7 @@ def preview(
     else:
         _print_preview(shown)
     for note in shown.discovery.notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(printable(f"note: {note}"), file=sys.stderr)
     raise typer.Exit(0 if shown.discovery.found else 1)
 
 

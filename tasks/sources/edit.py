@@ -111,7 +111,8 @@ def _change(path: Path, name: str, edit: Callable[[str, Mapping[str, Source]], s
     """The file's sources after `edit` of its text; nothing is written where the result is not what was meant."""
     path = path.resolve()  # a link stays one
     sources = read_sources(path)
-    text = path.read_bytes().decode("utf-8") if path.exists() else ""
+    old = _bytes(path)
+    text = old.decode("utf-8")
     try:
         new = edit(text, sources)
     except tomlkit.exceptions.TOMLKitError as error:
@@ -120,7 +121,11 @@ def _change(path: Path, name: str, edit: Callable[[str, Mapping[str, Source]], s
         new = "\r\n".join(new.replace("\r\n", "\n").split("\n"))
     if _others(text, name, path) != _others(new, name, path):
         raise _by_hand(path, "other sources would change as well")
-    return _replace(path, new, name) if new != text else sources
+    return _replace(path, old, new, name) if new != text else sources
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
 
 
 def _others(text: str, name: str, path: Path) -> Tables:
@@ -135,7 +140,7 @@ def _by_hand(path: Path, why: str) -> SettingsError:
     return SettingsError(f"cannot be changed: {why}", where=str(path), remedy="Change it by hand; nothing was written")
 
 
-def _replace(path: Path, text: str, name: str) -> dict[str, Source]:
+def _replace(path: Path, old: bytes, text: str, name: str) -> dict[str, Source]:
     """The sources of `text`, which now stands at `path`, whole and on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -153,6 +158,8 @@ def _replace(path: Path, text: str, name: str) -> dict[str, Source]:
             shutil.copymode(path, new)
         else:
             new.chmod(0o666 & ~_umask())
+        if _bytes(path) != old:
+            raise SettingsError("was changed meanwhile", where=str(path), remedy="Run the same again")
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)

@@ -18,9 +18,11 @@ def parse_list(answer: Fetched) -> Discovery:
     """The URLs of a list: one a line; empty lines and what follows ` #` or a leading # are left out."""
     found, passed = list[Found](), list[tuple[Found, str]]()
     for number, line in enumerate(text_of(answer.payload).splitlines(), 1):
-        url = re.sub(r"(^|\s)#.*", "", line).strip()
-        if url:
-            _sort(Found(url, f"line {number} of the list"), found, passed)
+        url = (re.sub(r"(^|\s)#.*", "", line) if "#" in line else line).strip()
+        if is_url(url):
+            found.append(Found(url, "named in the list"))  # no text of its own for each of a million
+        elif url:
+            passed.append((Found(url, f"line {number} of the list"), _NO_URL))
     return Discovery(tuple(found), tuple(passed), validators=answer.validators)
 
 
@@ -35,10 +37,12 @@ def parse_csv(answer: Fetched, column: str) -> Discovery:
         names = [name.strip() for name in next(rows, [])]
         at = _place(names, column, answer.url)
         for row in rows:
-            if url := row[at].strip() if at < len(row) else "":
-                _sort(Found(url, f"line {rows.line_num} of the table"), found, passed)
+            url = row[at].strip() if at < len(row) else ""
+            if is_url(url):
+                found.append(Found(url, "named in the table"))
             elif any(row):
-                passed.append((Found("", f"line {rows.line_num} of the table"), f"nothing in column {column}"))
+                why_not = _NO_URL if url else f"nothing in column {column}"
+                passed.append((Found(url, f"line {rows.line_num} of the table"), why_not))
     except csv.Error as error:
         where = f"{answer.url}:{rows.line_num}"
         raise FormatError(f"no CSV: {error}", where=where, remedy="Save it as CSV with a row of names") from None
@@ -57,13 +61,5 @@ def _place(names: list[str], column: str, where: str) -> int:
         return names.index(column)
     if column.casefold() in folded:
         return folded.index(column.casefold())
-    shown = ", ".join(name[:40] for name in names[:20]) or "none"
+    shown = ", ".join(re.sub(r"[^\w .-]", "\ufffd", name[:40]) for name in names[:20]) or "none"
     raise FormatError(f"no column {column!r}", where=where, remedy=f"Set `column` to one of: {shown}")
-
-
-def _sort(one: Found, found: list[Found], passed: list[tuple[Found, str]]) -> None:
-    """Into those that are URLs, or those that are not."""
-    if is_url(one.url):
-        found.append(one)
-    else:
-        passed.append((one, _NO_URL))

@@ -12,12 +12,17 @@ import webencodings
 __all__ = ["absolute", "charset_of", "is_url", "last_moment", "parse_moment", "text_of", "without_fragment"]
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_PLAIN = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(?=[/?#]|\Z)")
 _PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?")  # the years and months of https://www.w3.org/TR/NOTE-datetime
 
 
 def is_url(value: Any) -> bool:
     """Whether it begins as an http or https URL with a host and can be taken apart."""
-    if not isinstance(value, str) or re.match(r"https?://[^\s/]", value, re.I) is None:
+    if not isinstance(value, str):
+        return False
+    if _PLAIN.match(value):  # all but some URLs, at a tenth of the time
+        return True
+    if re.match(r"https?://[^\s/]", value, re.I) is None:
         return False
     try:
         return bool(urlsplit(value).hostname)

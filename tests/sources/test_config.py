@@ -26,7 +26,7 @@ def test_the_shipped_file_names_no_source_but_its_examples_are_valid(tmp_path: P
         timezone="Europe/Berlin",
         store="s3://evidence/court",
         limit=200,
-        where=f"{tmp_path}/watch.toml:5",
+        where=f"{tmp_path}/watch.toml:8",
     )
 
 

@@ -105,7 +105,7 @@ def test_a_link_stays_a_link(file: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "[sources]\na = {urls = ['https://a.example/'], interval = '1h'}\nb = {urls = ['https://b.example/'], cron = '0 5 * * *'}",
+        "[sources]\na = {urls = ['https://a.example/'], interval = '1h'}\nb = {list = 'b.txt', cron = '0 5 * * *'}\n",
         "sources.a.urls = ['https://a.example/']\nsources.a.interval = '1h'\n",
         "[sources]\n[sources.b]\nurls = ['https://b.example/']\ninterval = '1h'\n[sources.a]\nurls = ['https://a.example/']\n"
         "interval = '1h'",
@@ -159,6 +159,16 @@ def test_a_broken_file_is_left_alone(file: Path) -> None:
     with pytest.raises(SettingsError, match="not TOML"):
         edit.pause(file, "courier")
     assert file.read_text() == TEXT + "x = = 1\n"
+
+
+def test_what_someone_else_wrote_meanwhile_is_not_lost(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def writing(handle: int) -> None:
+        file.write_text(TEXT + "# mine\n")
+
+    monkeypatch.setattr(os, "fsync", writing)
+    with pytest.raises(SettingsError, match="was changed meanwhile"):
+        edit.pause(file, "courier")
+    assert file.read_text() == TEXT + "# mine\n"
 
 
 @settings(max_examples=60, deadline=None)

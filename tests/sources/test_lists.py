@@ -16,9 +16,9 @@ def table(text: str | bytes) -> Fetched:
 def test_a_list_is_one_url_a_line_with_comments() -> None:
     text = "\ufeffhttps://a.example/1\r\n\r\n# all\n https://a.example/2#frag  # why\nhttps://a.example/1\n"
     assert [(one.url, one.why) for one in parse_list(table(text)).found] == [
-        ("https://a.example/1", "line 1 of the list"),
-        ("https://a.example/2#frag", "line 4 of the list"),
-        ("https://a.example/1", "line 5 of the list"),
+        ("https://a.example/1", "named in the list"),
+        ("https://a.example/2#frag", "named in the list"),
+        ("https://a.example/1", "named in the list"),
     ]
 
 
@@ -43,7 +43,7 @@ def test_the_column_of_a_table_is_found_whatever_parts_it(delimiter: str, encodi
     rows = [["title", "URL"], ['"a, b; c"', "https://a.example/1"], ["é", ""], ["", ""], ["x", "no url"], ["short"]]
     text = "\r\n".join(delimiter.join(row) for row in rows)
     read = parse_csv(table(text.encode(encoding)), "url")
-    assert [(one.url, one.why) for one in read.found] == [("https://a.example/1", "line 2 of the table")]
+    assert [(one.url, one.why) for one in read.found] == [("https://a.example/1", "named in the table")]
     assert [(one.why, why) for one, why in read.passed_over] == [
         ("line 3 of the table", "nothing in column url"),
         ("line 5 of the table", "no http or https URL"),
@@ -55,6 +55,12 @@ def test_the_column_of_a_table_is_found_whatever_parts_it(delimiter: str, encodi
 def test_a_column_that_is_not_there_is_answered_with_those_that_are(text: str) -> None:
     with pytest.raises(FormatError, match=r"no column 'url'. Set `column` to one of: (none|a, b|address)"):
         parse_csv(table(text), "url")
+
+
+def test_names_of_columns_are_harmless_on_a_terminal() -> None:
+    with pytest.raises(FormatError) as caught:
+        parse_csv(table("a\x1b[31m,b\n"), "url")
+    assert "one of: a\ufffd\ufffd31m, b" in str(caught.value)
 
 
 def test_a_file_that_is_no_table_is_refused() -> None:
