@@ -15,6 +15,7 @@ over, the last only where the path has neither date nor id.
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -27,6 +28,7 @@ __all__ = ["parse_section", "same_site", "signs_in_url"]
 
 LINKS = 10_000  # read of one page
 TITLE = 300  # characters kept of a link's text
+_PARTS = 200  # elements and texts looked at in one link: a whole page may stand in it
 ENOUGH = 3
 _WORDS = 4  # in a headline, or in a slug
 
@@ -110,13 +112,14 @@ def _links(root: Any, url: str, notes: tuple[str, ...]) -> tuple[dict[str, _Link
 
 def _add(link: _Link, node: Any) -> None:
     """What one <a> adds to what is known of its URL."""
-    text = " ".join("".join(node.itertext()).split())[:TITLE] or node.get("title", "")[:TITLE]
+    text = " ".join("".join(part[:TITLE] for part in islice(node.itertext(), _PARTS)).split())[:TITLE]
+    text = text or node.get("title", "")[:TITLE]
     if len(text) > len(link.text):
         link.text = text
     names = {name_of(above) for above in node.iterancestors()}
     roles = {above.get("role", "") for above in node.iterancestors()}
     around = bool(names & _AROUND or roles & _AROUND_ROLES)
-    headed = any(name_of(inner) in _HEADINGS for inner in node.iter())
+    headed = any(name_of(inner) in _HEADINGS for inner in islice(node.iter(), _PARTS))
     link.prominent |= not around and (headed or bool(names & (_HEADINGS | {"article"})))
     link.around &= around
 

@@ -144,10 +144,11 @@ def test_a_page_without_links_says_so() -> None:
         b"<a href=/b" * 1_000_000,
         b"<a " + b"".join(b'a%d=">" ' % n for n in range(800_000)) + b">",
         b"<a href=/b>" + b"<b>x </b>" * 1_000_000,
+        b"".join(b"<a href=/%d><table><tr><td>" % n for n in range(60)) + b"<b>x </b>" * 1_000_000,
         b"<a href=/" + b"a-" * 5_000_000 + b">x</a>",
         bytes(range(256)) * 40_000,
     ],
-    ids=["deep", "unclosed", "attributes", "text", "slug", "bytes"],
+    ids=["deep", "unclosed", "attributes", "text", "nested", "slug", "bytes"],
 )
 def test_ten_megabytes_of_garbage_are_read_in_bounded_time(body: bytes) -> None:
     started = time.process_time()
