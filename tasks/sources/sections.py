@@ -32,7 +32,7 @@ _PARTS = 200  # elements and texts looked at in one link: a whole page may stand
 ENOUGH = 3
 _WORDS = 4  # in a headline, or in a slug
 
-# Names of parts of a path, by what they lead to. English and the languages of our rules' sites; whole parts only.
+# The last two parts of a path, by what they lead to; whole parts only.
 _MEANS = {
     **dict.fromkeys(("tag", "tags", "topic", "topics", "thema", "themen", "category", "categories", "tema"), "tags"),
     **dict.fromkeys(("author", "authors", "autor", "autoren", "auteur", "profile"), "authors"),
@@ -158,8 +158,11 @@ def _no_article(url: str, page: str) -> str:
     if _ARCHIVE.fullmatch(path):
         return "navigation"
     segments = [segment for segment in path.lower().split("/") if segment]
-    meaning = next((_MEANS[segment] for segment in segments if segment in _MEANS), "")
-    return "" if meaning == "navigation" and _DATED.search(path) else meaning  # /technology/archive/2026/11/story
+    # Only the last two: /tag/port leads to a tag, /topics/port/the-old-crane-stays to an article.
+    meaning = next((_MEANS[segment] for segment in segments[-2:] if segment in _MEANS), "")
+    if meaning == "navigation" and (_DATED.search(path) or _ID.search(segments[-1])):
+        return ""  # /technology/archive/2026/11/story, /archive/63076
+    return meaning
 
 
 def signs_in_url(url: str) -> dict[str, int]:

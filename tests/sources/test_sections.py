@@ -45,7 +45,9 @@ def fate(link: str) -> tuple[bool, str]:
         ("<nav><a href='/2026/11/29/x'>x</a></nav>", "date in its path"),
         ("<nav><a href='/crane'>x</a></nav><h2><a href='/crane'>The old crane stays</a></h2>", "headline text"),
         ("<a href='https://sport.example.org/the-old-crane-wins'>x</a>", "long slug"),
-        ("<a href='/technology/archive/2026/11/crane/1'>x</a>", "date in its path"),
+        ("<a href='/technology/archive/2026/archive/2026-11-01'>x</a>", "date in its path"),
+        ("<a href='/archive/63076'>The old crane stays</a>", "id, headline text"),
+        ("<a href='/topics/port/the-old-crane-stays'>x</a>", "long slug"),
     ],
 )
 def test_a_link_that_looks_like_an_article_is_taken_with_its_signs(link: str, why: str) -> None:
