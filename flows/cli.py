@@ -33,6 +33,7 @@ from flows.cli_common import (
 )
 from flows.cli_key import made_key_lines
 from flows.cli_rules import rules_app
+from flows.cli_watch import watch_app
 from tasks import __version__
 from tasks.errors import PermanentError, RuleError, SettingsError, TearsheetError, UrlRefused
 from tasks.settings import Settings, config_dirs, load_settings
@@ -43,9 +44,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-)
-watch_app = typer.Typer(
-    help="Sources to watch, named in config/watch.toml.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(watch_app, name="watch")
 app.add_typer(rules_app, name="rules")
@@ -398,40 +396,6 @@ def reclean(
 
 
 # ------------------------------------------------------------------ scheduled
-@watch_app.command("run", epilog="Example: tearsheet watch run courier --store s3://bucket/prefix")
-def watch_run(
-    names: Annotated[list[str] | None, typer.Argument(help="Sources of watch.toml; none: all.")] = None,
-    store: Store = None,
-    json: Json = False,
-    config: Config = None,
-) -> None:
-    """Archive, once and now, what the sources name and the store lacks."""
-    from tasks.pipeline import open_tools
-    from tasks.present import Talk, outcome_line, print_json
-    from tasks.sources import load_sources, named
-    from tasks.watching import watch_source
-
-    dirs = config_dirs(config)
-    sources = load_sources(dirs)
-    chosen = tuple(named(sources, name) for name in names) if names else sources
-    good, talk = bool(chosen), Talk()
-    if not chosen:
-        talk.say("watch.toml names no source; config/watch.toml of Tearsheet shows how")
-    for source in chosen:
-        settings = load_settings(config, store=store or source.store or None)
-        try:
-            with open_tools(settings, dirs, heard=heard()) as tools:
-                told = (lambda outcome: None) if json else (lambda outcome: print(outcome_line(outcome), flush=True))
-                report = watch_source(source, tools, heard=told)
-        except TearsheetError as error:  # one source's failure never stops the others
-            talk.say(f"{source.name}: {error}")
-            good = False
-            continue
-        good &= report.good
-        print_json(report.as_json()) if json else talk.say(str(report))
-    raise typer.Exit(0 if good else 1)
-
-
 @app.command(epilog="Example: PREFECT_API_URL=http://127.0.0.1:4200/api tearsheet serve")
 def serve(store: Store = None, config: Config = None) -> None:
     """Serve the deployments archive/, audit/, reclean/default and watch/<name> to a Prefect server, until Ctrl-C."""

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 
 from prefect import serve as serve_deployments
 from prefect.deployments.runner import RunnerDeployment
-from prefect.schedules import Cron
+from prefect.schedules import Cron, Interval, Schedule
 from prefect.settings import PREFECT_API_URL
 from prefect.types.entrypoint import EntrypointType
 
@@ -57,11 +58,17 @@ def _watching(source: Source, store: str) -> RunnerDeployment:
         watch,
         source.name,
         parameters={"name": source.name, "store": absolute_store(source.store) if source.store else store},
-        schedules=[Cron(source.cron, timezone=source.timezone)],
-        description=f"Archives what {source.feed or source.list_at or 'its list of URLs'} names and the store lacks.",
+        schedules=[_schedule(source)],
+        description=f"Archives what {source.place} names and the store lacks.",
         entrypoint_type=EntrypointType.MODULE_PATH,
-        paused=False,  # the last shutdown paused it, so that no runs pile up while nobody serves them
+        paused=source.paused,  # the last shutdown paused it, so that no runs pile up while nobody serves them
     )
+
+
+def _schedule(source: Source) -> Schedule:
+    if source.interval_s:
+        return Interval(timedelta(seconds=source.interval_s))
+    return Cron(source.cron, timezone=source.timezone)
 
 
 def serve() -> None:

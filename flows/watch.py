@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from prefect import State, flow
@@ -69,6 +70,7 @@ def _watch(name: str, store: str | None, share: tuple[int, int]) -> Report:
     dirs = config_dirs()
     source = named(load_sources(dirs), name)
     settings = run_settings(store or source.store or None)
+    settings = replace(settings, mode=source.mode or settings.mode)  # a browser is there where the source wants one
     with open_tools(settings, dirs, heard=heard()) as tools:
         return watch_source(source, tools, run=tracked(settings), share=share)
 

@@ -28,6 +28,7 @@ COMPOSED = (
     "tasks.ruling",
     "tasks.explaining",
     "tasks.watching",
+    "tasks.previewing",
     "tasks.removing",
     "tasks.related",
     "tasks.demo",

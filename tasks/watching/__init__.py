@@ -1,5 +1,6 @@
 """Watch runs: what a source names, archived when it is due, reported in the store. Read run.py first."""
 
+from tasks.watching.fetch import fetch_source
 from tasks.watching.plan import Plan, held_urls, plan_stage
 from tasks.watching.report import Report
 from tasks.watching.run import discover_stage, watch_source
@@ -12,6 +13,7 @@ __all__ = [
     "Watched",
     "archive_shard",
     "discover_stage",
+    "fetch_source",
     "held_urls",
     "make_shards",
     "open_watched",

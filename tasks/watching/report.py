@@ -5,12 +5,13 @@ An event `watch` holds the pages of one shard, an event `report` the sums of the
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
 from tasks.pipeline import Outcome, host_of
+from tasks.records import Validators
 from tasks.store.events import Event
 from tasks.watching.alarms import Alarm
 from tasks.watching.due import FAILED
@@ -30,7 +31,9 @@ class Report:
     run: str  # its id: when it began, yyyymmddhhmmss
     plan: Plan
     outcomes: tuple[Outcome, ...]  # without their texts
+    passed_over: int = 0  # URLs that the source names and that are not wanted: `watch preview` shows why
     notes: tuple[str, ...] = ()  # of discovering: a feed that has not changed, …
+    validators: Validators | None = None  # what the next run may ask the source with
     alarms: tuple[Alarm, ...] = ()
     next_due_at: float | None = None  # seconds since the epoch; None: nothing is due
     stopped: bool = False  # before all that was due
@@ -82,11 +85,14 @@ class Report:
             "failed": len(self.failed),
             "kinds": self.kinds,
             "disallowed": [{"url": url, "reason": reason} for url, reason in self.plan.disallowed],
+            "unread": len(self.plan.unread),
             "left": self.plan.left,
+            "passed_over": self.passed_over,
             "bytes": sum(outcome.ref.size for outcome in self.outcomes if outcome.ref and outcome.ref.created),
             "slowest": [{"host": host, "seconds": seconds} for host, seconds in self.slowest()],
             "next_due_at": _moment(self.next_due_at) if self.next_due_at is not None else None,
             "notes": list(self.notes),
+            "validators": asdict(self.validators) if self.validators else None,
             "alarms": [{"code": alarm.code, "what": alarm.what} for alarm in self.alarms],
             "stopped": self.stopped,
         }

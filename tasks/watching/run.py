@@ -5,16 +5,17 @@ report. Like tasks/pipeline.py this takes how a stage is run as a parameter; a s
 because recorders of task runs lose some of them at five a URL and a thousand URLs.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
-from tasks.capture.decode import read_payload
-from tasks.errors import CaptureFailed, CaptureTransient, TransientError
-from tasks.pipeline import Outcome, Plainly, Run, Tools, capture_stage
-from tasks.sources import Fetched, Source, discover
+from tasks.errors import CaptureTransient, TransientError
+from tasks.pipeline import Outcome, Plainly, Run, Tools
+from tasks.records import Validators
+from tasks.sources import Discovery, NotModified, Source, discover
 from tasks.watching.alarms import HELD_AGAINST, facts_of, find_alarms
+from tasks.watching.fetch import fetch_source
 from tasks.watching.plan import Plan, plan_stage, robots_of
 from tasks.watching.report import Report, pages_event, report_event
 from tasks.watching.shards import archive_shard, make_shards, share_of
@@ -22,6 +23,7 @@ from tasks.watching.state import Watched, open_watched
 
 __all__ = ["discover_stage", "watch_source"]
 
+NOT_MODIFIED = "the source has not changed since the last run"
 _NEWEST = 21  # pages whose first visits tell how often new ones come
 
 
@@ -48,10 +50,11 @@ def watch_source(
     run = run or Plainly(tools.settings)
     tools = _for(source, tools)
     with open_watched(tools.store, tools.settings, now=now) as watched:
-        urls = run(discover_stage, source, tools)
-        urls = share_of(urls, *share)
+        discovery = run(discover_stage, source, tools, watched, now())
+        urls = share_of(discovery.urls, *share)
         job = _Job(source, tools, run, watched, heard, stopped, now)
-        return job.report(job.work(run(plan_stage, source, urls, tools, watched, now(), share)))
+        outcomes = job.work(run(plan_stage, source, urls, tools, watched, now(), share))
+        return job.report(outcomes, discovery, whole=share[1] == 1)
 
 
 def _for(source: Source, tools: Tools) -> Tools:
@@ -106,18 +109,21 @@ class _Job:
             event = pages_event(self.source.name, self.id, found, self.now())
             self.watched.note(event, self.tools.store.put_event(event))
 
-    def report(self, outcomes: list[Outcome]) -> Report:
-        """What the run did, as the store keeps it."""
+    def report(self, outcomes: list[Outcome], discovery: Discovery, *, whole: bool) -> Report:
+        """What the run did, as the store keeps it; `whole`: of all hosts, not of a share of them."""
         assert self.plan  # work has made it
         name, now = self.source.name, self.now()
-        facts = facts_of(outcomes, self.plan.found)
         earlier = self.watched.reports(name, HELD_AGAINST)
+        facts = facts_of(outcomes, _found(self.plan, discovery, earlier))
         alarms = find_alarms(now.timestamp(), facts, earlier, self.watched.newest(name, _NEWEST))
         report = Report(
             source=name,
             run=self.id,
             plan=self.plan,
             outcomes=tuple(outcomes),
+            passed_over=len(discovery.passed_over),
+            notes=discovery.notes,
+            validators=discovery.validators if whole else None,
             alarms=tuple(alarms),
             next_due_at=self.watched.next_due(name),
             stopped=len(outcomes) < len(self.plan.due) + len(self.plan.unread),
@@ -125,6 +131,13 @@ class _Job:
         event = report_event(report, facts, now)
         self.watched.note(event, self.tools.store.put_event(event))
         return report
+
+
+def _found(plan: Plan, discovery: Discovery, earlier: Sequence[Mapping[str, Any]]) -> int:
+    """How many pages the source names; as many as last time where it has not changed."""
+    if NOT_MODIFIED not in discovery.notes or not earlier:
+        return plan.found
+    return int(earlier[0].get("facts", {}).get("found", 0))
 
 
 def _may_pass(outcome: Outcome) -> bool:
@@ -136,21 +149,22 @@ def _unread(url: str, why: str) -> Outcome:
 
 
 # ------------------------------------------------------------------ discover
-def discover_stage(source: Source, tools: Tools) -> tuple[str, ...]:
-    """The URLs that `source` names now; feeds and lists are fetched under the policy, with retries."""
-    return discover(source, lambda url: _fetch(url, tools))
+def discover_stage(source: Source, tools: Tools, watched: Watched, now: datetime) -> Discovery:
+    """What `source` names now; its feed or list is fetched under the policy, with retries.
 
-
-def _fetch(url: str, tools: Tools) -> Fetched:
-    """What the URL of a feed or list answers; CaptureTransient or CaptureFailed for anything but a whole 200.
-
-    Who wrote watch.toml named it: robots.txt is asked for the pages that it lists.
+    Where all that it named last time was seen to, it is asked only unless it is still the same: then it names nothing.
     """
-    with closing(Plainly(tools.settings)(capture_stage, url, replace(tools, robots=None))) as capture:
-        page = capture.page
-        if page.status != 200 or page.truncated:
-            what = f"the answer was cut ({page.truncated})" if page.truncated else f"the answer was {page.status}"
-            kind = CaptureTransient if page.status in (429, 500, 502, 503, 504) else CaptureFailed
-            raise kind(what, where=url, remedy="Open it in a browser; correct watch.toml if it moved", code="feed")
-        payload = read_payload(page, tools.settings.max_decoded_bytes)
-        return Fetched(capture.final_url, payload, page.header("content-type"))
+    known = _validators(watched.reports(source.name, 1))
+    try:
+        return discover(source, lambda url: fetch_source(url, tools.recorder, tools.settings, known), now)
+    except NotModified:
+        return Discovery(notes=(NOT_MODIFIED,), validators=known)
+
+
+def _validators(reports: Sequence[Mapping[str, Any]]) -> Validators | None:
+    """What the last run was told to ask with, unless it left something over."""
+    last = reports[0] if reports else {}
+    told = last.get("validators")
+    if not isinstance(told, dict) or last.get("left") or last.get("stopped") or last.get("unread"):
+        return None
+    return Validators(str(told.get("url")), str(told.get("etag") or ""), str(told.get("last_modified") or ""))

@@ -79,6 +79,15 @@ def test_one_deployment_archives_a_url_and_one_a_source_watches_it_on_its_schedu
     ]
 
 
+def test_a_source_with_an_interval_runs_so_often_and_a_paused_one_is_deployed_paused(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    text = CONFIG.replace('cron = "0 5 * * *"', 'interval = "30m"\npaused = true')
+    (tmp_path / "config" / "watch.toml").write_text(text)
+    shown = "[d.full_name, d.paused, [s.schedule.interval.total_seconds() for s in d.schedules if d.paused]]"
+    code = f"import json, flows.deployments as f\nprint(json.dumps([{shown} for d in f.deployments()[3:]]))"
+    assert json.loads(python(code, tmp_path)) == [["watch/court", False, []], ["watch/pages", True, [1_800.0]]]
+
+
 def test_serving_without_a_server_says_how_to_start_one(tmp_path: Path) -> None:
     said = python(SERVE, tmp_path)
     assert said.startswith("PREFECT_API_URL: no Prefect server is named. Start one with `prefect server start`")

@@ -29,7 +29,7 @@ def tools(site: str, folder: Path, **flags: Any) -> Iterator[Tools]:
 
 
 def feed(site: str, path: str = "/feed.xml", **fields: Any) -> Source:
-    return Source(name="harbour", cron="* * * * *", feed=f"http://{site}{path}", **fields)
+    return Source(name="harbour", kind="feed", at=f"http://{site}{path}", cron="* * * * *", **fields)
 
 
 def planned(source: Source, urls: tuple[str, ...], made: Tools) -> Plan:

@@ -62,6 +62,26 @@ def source(site: Site, paths: tuple[str, ...] = PATHS, **fields: Any) -> Source:
     return replace(made, **fields)
 
 
+def test_a_feed_that_has_not_changed_is_not_sent_again_and_no_page_of_it_is_lost(site: Site, tmp_path: Path) -> None:
+    listing = "\n".join(site.url(path) for path in PATHS)
+    site.answers["/list"] = Answer(listing.encode(), "text/plain", headers={"ETag": '"v1"'})
+    asked = site.asked
+    listed = Source(name="roofs", kind="list", at=site.url("/list"), limit=4)
+
+    def conditions() -> list[str]:
+        return [headers.get("if-none-match", "") for path, headers in asked if path == "/list"]
+
+    with tools(site, tmp_path) as made:
+        first = watch_source(listed, made)  # leaves two over: the next run asks for the whole list
+        second = watch_source(listed, made)
+        site.answers["/list"] = Answer(b"", "text/plain", 304)
+        third = watch_source(listed, made)
+    assert [len(report.outcomes) for report in (first, second, third)] == [4, 2, 0]
+    assert conditions() == ["", "", '"v1"']
+    assert third.notes == ("the source has not changed since the last run",)
+    assert third.alarms == ()
+
+
 def later(hours: float) -> Any:
     return lambda: datetime.now(UTC) + timedelta(hours=hours)
 
