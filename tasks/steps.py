@@ -1,6 +1,6 @@
 """How Prefect runs the stages: name, retries and tags of each. The only module in tasks/ that imports Prefect.
 
-tracked(settings) is a `Run` for tasks/pipeline.py and tasks/watching.py; everything else there stays as it is.
+tracked(settings) is a `Run` for tasks/pipeline.py and tasks/watching/run.py; everything else there stays as it is.
 There are no timeouts here: Prefect cannot interrupt a thread, so each stage keeps to limits of its own (settings).
 """
 

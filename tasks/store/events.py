@@ -11,6 +11,8 @@
 | replica | bundles and events were copied here from another store |
 | gc | orphans were marked or deleted |
 | hold | a legal hold on `bundle` was set or lifted |
+| watch | pages that a watch run has visited: one shard of them |
+| report | a watch run has ended: its sums |
 | timestamp | a time-stamping authority has seen `bundle` |
 """
 
