@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from flows import cli_audit, cli_catalog, cli_diff, cli_exchange, cli_key, cli_lake, cli_push, cli_retention
+from flows import cli_audit, cli_catalog, cli_diff, cli_exchange, cli_key, cli_lake, cli_push, cli_retention, cli_up
 from flows.cli_common import (
     At,
     Config,
@@ -433,8 +433,12 @@ def watch_run(
 
 
 @app.command(epilog="Example: PREFECT_API_URL=http://127.0.0.1:4200/api tearsheet serve")
-def serve(store: Store = None, config: Config = None) -> None:
-    """Serve the deployments archive/, audit/, reclean/default and watch/<name> to a Prefect server, until Ctrl-C."""
+def serve(
+    wait: Annotated[int, typer.Option(min=0, help="Seconds to wait for a server that does not answer yet.")] = 0,
+    store: Store = None,
+    config: Config = None,
+) -> None:
+    """Serve the deployments archive/, audit/, reclean/, publish/default and watch/<name> to a Prefect server."""
     if config:
         os.environ["TEARSHEET_CONFIG"] = config
     if store:
@@ -442,7 +446,7 @@ def serve(store: Store = None, config: Config = None) -> None:
     load_settings(config, store=store)
     from flows.deployments import serve as serve_all
 
-    serve_all()
+    serve_all(wait_s=wait)
 
 
 @app.command(epilog="Example: tearsheet demo -o /tmp/demo")
@@ -466,7 +470,7 @@ def demo(
 
 
 # After the commands of this file, which `--help` lists first.
-for area in (cli_catalog, cli_diff, cli_audit, cli_retention, cli_exchange, cli_key, cli_push):
+for area in (cli_catalog, cli_diff, cli_audit, cli_retention, cli_exchange, cli_key, cli_push, cli_up):
     area.add_commands(app)
 cli_lake.add_commands(cli_catalog.catalog_app)
 

@@ -1,6 +1,7 @@
 """The deployments, and how they are served: on their schedules and by hand from Prefect's UI."""
 
 import os
+import time
 from collections.abc import Sequence
 
 from prefect import serve as serve_deployments
@@ -64,14 +65,25 @@ def _watching(source: Source, store: str) -> RunnerDeployment:
     )
 
 
-def serve() -> None:
-    """Serve every deployment until interrupted.
+def serve(*, wait_s: float = 0) -> None:
+    """Serve every deployment until interrupted; a server that does not answer yet is waited for.
 
     Raises SettingsError where no Prefect server is named or it does not answer.
     """
     if not PREFECT_API_URL.value():
         raise SettingsError("no Prefect server is named", where="PREFECT_API_URL", remedy=START_A_SERVER)
-    check_server_answers()
+    _wait_for_server(wait_s)
     found = deployments()
     os.environ["TEARSHEET_CONFIG"] = str(config_dirs()[-1].resolve())  # runs find the same files from any folder
     serve_deployments(*found, limit=RUNS_AT_ONCE, pause_on_shutdown=True)
+
+
+def _wait_for_server(wait_s: float) -> None:
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            return check_server_answers()
+        except SettingsError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(0.25)

@@ -50,6 +50,9 @@ COMPOSED = (
     "tasks.auditing",
     "tasks.replicating",
     "tasks.collecting",
+    "tasks.supervising",
+    "tasks.prefect_api",
+    "tasks.one_machine",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))
 AMONG_THEMSELVES = (BASE, COMPOSED)
