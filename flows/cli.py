@@ -14,7 +14,18 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from flows import cli_audit, cli_catalog, cli_diff, cli_exchange, cli_key, cli_lake, cli_push, cli_retention, cli_up
+from flows import (
+    cli_audit,
+    cli_catalog,
+    cli_diff,
+    cli_doctor,
+    cli_exchange,
+    cli_key,
+    cli_lake,
+    cli_push,
+    cli_retention,
+    cli_up,
+)
 from flows.cli_common import (
     At,
     Config,
@@ -470,7 +481,7 @@ def demo(
 
 
 # After the commands of this file, which `--help` lists first.
-for area in (cli_catalog, cli_diff, cli_audit, cli_retention, cli_exchange, cli_key, cli_push, cli_up):
+for area in (cli_catalog, cli_diff, cli_audit, cli_retention, cli_exchange, cli_key, cli_push, cli_up, cli_doctor):
     area.add_commands(app)
 cli_lake.add_commands(cli_catalog.catalog_app)
 

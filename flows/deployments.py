@@ -2,16 +2,19 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from prefect import Flow
 from prefect import serve as serve_deployments
 from prefect.deployments.runner import RunnerDeployment
-from prefect.schedules import Cron
+from prefect.schedules import Cron, Interval, Schedule
 from prefect.settings import PREFECT_API_URL
 from prefect.types.entrypoint import EntrypointType
 
 from flows.archive import archive
 from flows.audit import audit
+from flows.publish import publish
 from flows.reclean import reclean
 from flows.watch import watch
 from tasks.errors import SettingsError
@@ -22,35 +25,33 @@ from tasks.steps import START_A_SERVER, absolute_store, check_server_answers
 RUNS_AT_ONCE = 4  # flow runs under way at once, each a process of some 150 MB
 
 
+DEFAULTS: Mapping[Flow[..., Any], str] = {
+    archive: "Archives one URL.",
+    audit: "Checks the store, and reads its bundles in full in turn. Give it a daily schedule.",
+    reclean: "Cleans stored bundles anew with the rules of now.",
+    publish: "Writes the catalog into the store as Parquet. Give it a schedule where others query it.",
+}
+
+
 def deployments(sources: Sequence[Source] | None = None) -> list[RunnerDeployment]:
-    """`archive/default`, `audit/default`, `reclean/default`, and `watch/<name>` with its schedule for each source.
+    """`archive/default`, `audit/default`, `reclean/default`, `publish/default`, and `watch/<name>` with its schedule
+    for each source.
 
     Default: the sources of watch.toml. Stores are made absolute: a run's working folder is not this one.
     """
     sources = load_sources(config_dirs()) if sources is None else sources
     store = absolute_store(load_settings().store)
-    archiving = RunnerDeployment.from_flow(
-        archive,
-        "default",
-        parameters={"store": store},
-        description="Archives one URL.",
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
-    auditing = RunnerDeployment.from_flow(
-        audit,
-        "default",
-        parameters={"store": store},
-        description="Checks the store, and reads its bundles in full in turn. Give it a daily schedule.",
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
-    recleaning = RunnerDeployment.from_flow(
-        reclean,
-        "default",
-        parameters={"store": store},
-        description="Cleans stored bundles anew with the rules of now.",
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
-    return [archiving, auditing, recleaning, *(_watching(source, store) for source in sources)]
+    defaults = [
+        RunnerDeployment.from_flow(
+            flow,
+            "default",
+            parameters={"store": store},
+            description=description,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+        for flow, description in DEFAULTS.items()
+    ]
+    return [*defaults, *(_watching(source, store) for source in sources)]
 
 
 def _watching(source: Source, store: str) -> RunnerDeployment:
@@ -58,11 +59,21 @@ def _watching(source: Source, store: str) -> RunnerDeployment:
         watch,
         source.name,
         parameters={"name": source.name, "store": absolute_store(source.store) if source.store else store},
-        schedules=[Cron(source.cron, timezone=source.timezone)],
-        description=f"Archives what {source.feed or source.list_at or 'its list of URLs'} names and the store lacks.",
+        schedules=[_schedule(source)],
+        description=f"Archives what {source.feed or source.list_at or 'the source'} names and the store lacks.",
         entrypoint_type=EntrypointType.MODULE_PATH,
-        paused=False,  # the last shutdown paused it, so that no runs pile up while nobody serves them
+        # Said even where it is not: the last shutdown paused it, so that no runs pile up while nobody serves them.
+        paused=bool(getattr(source, "paused", False)),
     )
+
+
+def _schedule(source: Source) -> Schedule:
+    """When a source runs; that of a paused one is there, too, for whoever wakes it in Prefect's UI."""
+    interval_s = getattr(source, "interval_s", None)
+    active = not getattr(source, "paused", False)
+    if interval_s:
+        return Interval(interval_s, timezone=source.timezone, active=active)
+    return Cron(source.cron, timezone=source.timezone, active=active)
 
 
 def serve(*, wait_s: float = 0) -> None:

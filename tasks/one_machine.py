@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from tasks.errors import PermanentError, SettingsError, TransientError
+from tasks.metrics import Metrics, part_samples, serving_metrics
 from tasks.prefect_api import PrefectApi
-from tasks.settings import config_dirs
+from tasks.settings import config_dirs, load_settings
 from tasks.store.local import LocalS3, find_weed, free_ports, new_keys
 from tasks.supervising import Part, Supervisor, stop_marked
 
@@ -284,14 +285,22 @@ class Running:
         """Start everything and keep it running; all of it has ended when this returns or raises."""
         if left := stop_marked(self.system.folder):
             self.say(f"ended {left} processes that an earlier run had left")
-        try:
-            while not stop.is_set():
-                self.supervisor.tick()
-                if not self.took_s and self.supervisor.ready:
-                    self._begin()
-                stop.wait(0.1)
-        finally:
-            self.supervisor.stop()
+        with self._metrics():
+            try:
+                while not stop.is_set():
+                    self.supervisor.tick()
+                    if not self.took_s and self.supervisor.ready:
+                        self._begin()
+                    stop.wait(0.1)
+            finally:
+                self.supervisor.stop()
+
+    def _metrics(self) -> serving_metrics:
+        """What the parts do, and what is stored: read with the environment of a user of the system."""
+        os.environ |= self.system.environ  # boto3 finds its credentials there
+        metrics = Metrics(load_settings(), self.system.api)
+        states = self.supervisor.states
+        return serving_metrics(self.system.metrics_port, lambda: (*part_samples(states()), *metrics.samples()))
 
     def _begin(self) -> None:
         try:

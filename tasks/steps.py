@@ -66,6 +66,8 @@ STEPS = {
     "archive_shard": Step("archive shard", tags=("tearsheet-capture",)),
     "reclean_shard": Step("reclean shard"),
     "audit_stage": Step("audit", retried=True),
+    "publish_stage": Step("publish", retried=True),
+    "prune_stage": Step("prune", retried=True),
 }
 
 

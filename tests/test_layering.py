@@ -53,6 +53,8 @@ COMPOSED = (
     "tasks.supervising",
     "tasks.prefect_api",
     "tasks.one_machine",
+    "tasks.doctor",
+    "tasks.metrics",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))
 AMONG_THEMSELVES = (BASE, COMPOSED)

@@ -1,7 +1,9 @@
 """Flows, deployments, a worker and a schedule against a real Prefect server."""
 
 import json
+import subprocess
 import sys
+import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -155,6 +157,83 @@ def ended(prefect: Prefect, flow_run: str) -> dict[str, Any]:
         return state if state["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
 
     return until("the run to end", final, 60)
+
+
+def one_run_of(prefect: Prefect, url: str) -> dict[str, Any]:
+    """The newest run of the flow that archived `url`, once it has ended."""
+    run = until(f"a run of {url}", lambda: [row for row in prefect.runs_of("archive") if row["name"] == url], 60)[-1]
+    return {**run, "state": ended(prefect, run["id"])}
+
+
+def test_a_url_is_triggered_by_the_command_line_of_tearsheet(prefect: Prefect, site: str, serving: Path) -> None:
+    url = f"http://{site}/ferry?by=tearsheet"
+    done = command(prefect, "flows.cli", "archive", url, "--json")
+    assert json.loads(done)["verdict"] == "error"  # the site has no such page: stored all the same
+    assert one_run_of(prefect, url)["state"]["type"] == "FAILED"
+
+
+def test_a_url_is_triggered_by_the_command_line_of_prefect(prefect: Prefect, site: str, serving: Path) -> None:
+    until("the deployment", lambda: is_served(prefect, "archive/default"), 60)
+    url = f"http://{site}/crane?by=prefect"
+    command(prefect, "prefect", "deployment", "run", "archive/default", "-p", f"url={url}", "-p", "force=true")
+    assert "stored as v1/bundles/" in one_run_of(prefect, url)["state"]["message"]
+
+
+def test_a_url_is_triggered_by_a_post_and_one_without_its_url_is_refused(
+    prefect: Prefect, site: str, serving: Path
+) -> None:
+    deployment = until("the deployment", lambda: is_served(prefect, "archive/default"), 60)
+    create, url = f"/deployments/{deployment['id']}/create_flow_run", f"http://{site}/crane?by=post"
+    run = prefect.ask(create, {"parameters": {"url": url}, "state": _NOW})
+    assert "stored as v1/bundles/" in ended(prefect, run["id"])["message"]
+    for parameters in ({}, {"url": url, "mode": "fax"}):
+        with pytest.raises(urllib.error.HTTPError, match=r"409|422"):
+            prefect.ask(create, {"parameters": parameters, "state": _NOW})
+
+
+def test_the_catalog_is_published_by_a_run(prefect: Prefect, serving: Path) -> None:
+    pytest.importorskip("pyarrow")
+    deployment = until("the deployment", lambda: is_served(prefect, "publish/default"), 60)
+    run = prefect.ask(f"/deployments/{deployment['id']}/create_flow_run", {"state": _NOW})
+    state = ended(prefect, run["id"])
+    assert state["type"] == "COMPLETED", state
+    assert state["message"].startswith("snapshot ")
+
+
+def test_the_work_pool_s_file_deploys_every_flow_by_its_module(prefect: Prefect, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "config" / "prefect.yaml").read_text().replace("archivists", "from-a-file")
+    (tmp_path / "prefect.yaml").write_text(text.replace("name: default", "name: pool"))
+    prefect.ask("/work_pools/", {"name": "from-a-file", "type": "process"})
+    command(prefect, "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(tmp_path / "prefect.yaml"))
+    for flow in ("archive", "audit", "reclean", "publish"):
+        deployed = prefect.ask(f"/deployments/name/{flow}/pool")
+        assert deployed["entrypoint"] == f"flows.{flow}.{flow}"
+        assert deployed["work_pool_name"] == "from-a-file"
+        assert not deployed["pull_steps"]
+    assert prefect.ask("/deployments/name/audit/pool")["schedules"][0]["schedule"]["cron"] == "40 3 * * *"
+
+
+def is_served(prefect: Prefect, name: str) -> dict[str, Any] | None:
+    try:
+        deployment = prefect.ask(f"/deployments/name/{name}")
+    except urllib.error.HTTPError:
+        return None
+    return deployment if deployment["status"] == "READY" else None
+
+
+def command(prefect: Prefect, module: str, *args: str) -> str:
+    """What `python -m module` prints on stdout, run against the server."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", module, *args],
+        env=prefect.environ,
+        cwd=prefect.folder,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout
 
 
 def test_a_schedule_fires_and_archives_what_the_feed_names(prefect: Prefect, serving: Path, archived: Any) -> None:
