@@ -44,7 +44,7 @@ from flows.cli_common import (
 )
 from flows.cli_key import made_key_lines
 from flows.cli_rules import rules_app
-from tasks import __version__
+from tasks import __version__, logs
 from tasks.errors import PermanentError, RuleError, SettingsError, TearsheetError, UrlRefused
 from tasks.settings import Settings, config_dirs, load_settings
 
@@ -73,8 +73,13 @@ def _top(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    log_format: Annotated[
+        Literal["auto", "text", "json"] | None,
+        typer.Option(help="How stderr is written; auto: JSON where it is no terminal. [text]"),
+    ] = None,
 ) -> None:
     """Archives article pages so that they can be read, replayed and proven years later."""
+    logs.choose(log_format or "")
 
 
 # ------------------------------------------------------------------ archive
@@ -446,6 +451,9 @@ def watch_run(
 @app.command(epilog="Example: PREFECT_API_URL=http://127.0.0.1:4200/api tearsheet serve")
 def serve(
     wait: Annotated[int, typer.Option(min=0, help="Seconds to wait for a server that does not answer yet.")] = 0,
+    metrics: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port on loopback for Prometheus metrics. [none]")
+    ] = None,
     store: Store = None,
     config: Config = None,
 ) -> None:
@@ -457,7 +465,7 @@ def serve(
     load_settings(config, store=store)
     from flows.deployments import serve as serve_all
 
-    serve_all(wait_s=wait)
+    serve_all(wait_s=wait, metrics_port=metrics)
 
 
 @app.command(epilog="Example: tearsheet demo -o /tmp/demo")
@@ -523,7 +531,7 @@ def _drop_output() -> None:
 
 
 def _end(error: TearsheetError, status: int) -> NoReturn:
-    print(f"tearsheet: {error}", file=sys.stderr)
+    logs.say(f"tearsheet: {error}", level="error", code=error.code)
     sys.exit(status)
 
 

@@ -1,5 +1,6 @@
 """The deployments, and how they are served: on their schedules and by hand from Prefect's UI."""
 
+import contextlib
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ from flows.publish import publish
 from flows.reclean import reclean
 from flows.watch import watch
 from tasks.errors import SettingsError
+from tasks.metrics import Metrics, serving_metrics
+from tasks.prefect_api import api_of
 from tasks.settings import config_dirs, load_settings
 from tasks.sources import Source, load_sources
 from tasks.steps import START_A_SERVER, absolute_store, check_server_answers
@@ -76,7 +79,7 @@ def _schedule(source: Source) -> Schedule:
     return Cron(source.cron, timezone=source.timezone, active=active)
 
 
-def serve(*, wait_s: float = 0) -> None:
+def serve(*, wait_s: float = 0, metrics_port: int | None = None) -> None:
     """Serve every deployment until interrupted; a server that does not answer yet is waited for.
 
     Raises SettingsError where no Prefect server is named or it does not answer.
@@ -86,7 +89,9 @@ def serve(*, wait_s: float = 0) -> None:
     _wait_for_server(wait_s)
     found = deployments()
     os.environ["TEARSHEET_CONFIG"] = str(config_dirs()[-1].resolve())  # runs find the same files from any folder
-    serve_deployments(*found, limit=RUNS_AT_ONCE, pause_on_shutdown=True)
+    metrics = Metrics(load_settings(), api_of())
+    with contextlib.nullcontext() if metrics_port is None else serving_metrics(metrics_port, metrics.samples):
+        serve_deployments(*found, limit=RUNS_AT_ONCE, pause_on_shutdown=True)
 
 
 def _wait_for_server(wait_s: float) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tasks.errors import TransientError
 
-__all__ = ["LOST_RUNS", "LOST_S", "PrefectApi", "PrefectUnavailable", "api_of"]
+__all__ = ["LOST_AUTOMATION", "LOST_RUNS", "LOST_S", "PrefectApi", "PrefectUnavailable", "api_of"]
 
 LOST_S = 540  # without a heartbeat (one each 180 s): three missed
 LOST_RUNS = "tearsheet: runs that stopped beating have crashed"
@@ -92,12 +92,12 @@ class PrefectApi:
         named = {"automations": {"name": {"any_": [LOST_RUNS]}}}
         if self.ask("/automations/filter", named):
             return False
-        self.ask("/automations/", _LOST)
+        self.ask("/automations/", LOST_AUTOMATION)
         return True
 
 
 _ENDED = tuple(f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed"))
-_LOST = {
+LOST_AUTOMATION = {
     "name": LOST_RUNS,
     "description": "A run whose process was killed says nothing any more: without this it stays Running for good.",
     "enabled": True,

@@ -55,6 +55,7 @@ COMPOSED = (
     "tasks.one_machine",
     "tasks.doctor",
     "tasks.metrics",
+    "tasks.logs",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))
 AMONG_THEMSELVES = (BASE, COMPOSED)

@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tasks.store.local import LocalS3
 from tests.flows.conftest import Prefect, free_port, process, until
 
 RUN = """
@@ -34,7 +36,8 @@ default.job_variables = {"env": {"TEARSHEET_ALLOW": %r}}
 default.work_pool_name = "archivists"
 print(default.apply())
 """
-SERVE = "from flows.deployments import serve; serve()"
+SERVE = "from flows.deployments import serve; serve(wait_s=60, metrics_port={port})"
+METRICS_PORT = free_port()
 CONFIG = """
 [sources.harbour]
 feed = "http://{site}/feed.xml"
@@ -49,7 +52,8 @@ def serving(prefect: Prefect, site: str) -> Iterator[Path]:
     config.mkdir()
     (config / "watch.toml").write_text(CONFIG.format(site=site))
     environ = {**prefect.environ, "TEARSHEET_CONFIG": str(config), "TEARSHEET_STORE": str(store)}
-    with process([sys.executable, "-c", SERVE], prefect.folder / "serve.log", environ, prefect.folder):
+    served = SERVE.format(port=METRICS_PORT)
+    with process([sys.executable, "-c", served], prefect.folder / "serve.log", environ, prefect.folder):
         yield store
 
 
@@ -200,6 +204,14 @@ def test_the_catalog_is_published_by_a_run(prefect: Prefect, serving: Path) -> N
     assert state["message"].startswith("snapshot ")
 
 
+def test_whoever_serves_gives_metrics_of_the_runs(prefect: Prefect, serving: Path) -> None:
+    until("the deployment", lambda: is_served(prefect, "archive/default"), 60)
+    with urllib.request.urlopen(f"http://127.0.0.1:{METRICS_PORT}/metrics", timeout=60) as answer:
+        text = answer.read().decode()
+    assert "tearsheet_prefect_up 1\n" in text
+    assert 'tearsheet_runs{deployment="watch/harbour",state="failed"} 0\n' in text
+
+
 def test_the_work_pool_s_file_deploys_every_flow_by_its_module(prefect: Prefect, tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "config" / "prefect.yaml").read_text().replace("archivists", "from-a-file")
     (tmp_path / "prefect.yaml").write_text(text.replace("name: default", "name: pool"))
@@ -211,6 +223,32 @@ def test_the_work_pool_s_file_deploys_every_flow_by_its_module(prefect: Prefect,
         assert deployed["work_pool_name"] == "from-a-file"
         assert not deployed["pull_steps"]
     assert prefect.ask("/deployments/name/audit/pool")["schedules"][0]["schedule"]["cron"] == "40 3 * * *"
+
+
+BLOCK = """
+from prefect_aws import MinIOCredentials
+from prefect_aws.client_parameters import AwsClientParameters
+MinIOCredentials(
+    minio_root_user={user!r}, minio_root_password={password!r},
+    aws_client_parameters=AwsClientParameters(endpoint_url={endpoint!r}),
+).save("archive")
+"""
+
+
+def test_a_run_takes_the_store_s_credentials_from_a_block(prefect: Prefect, site: str, local_s3: LocalS3) -> None:
+    pytest.importorskip("prefect_aws")
+    saved = BLOCK.format(user=local_s3.access_key, password=local_s3.secret_key, endpoint=local_s3.endpoint)
+    prefect.run_python(saved)
+    environ = {"TEARSHEET_STORE": f"s3://{local_s3.bucket}/of-a-block", "AWS_EC2_METADATA_DISABLED": "true"}
+    run = RUN.format(urls=[f"http://{site}/crane"])
+    _, state, message, _ = json.loads(
+        prefect.run_python(run, TEARSHEET_S3_BLOCK="minio-credentials/archive", **environ)
+    )
+    assert state == "COMPLETED", message
+    for block, told in (("minio-credentials/none", "no such block"), ("", "credentials")):
+        _, state, message, _ = json.loads(prefect.run_python(run, TEARSHEET_S3_BLOCK=block, **environ))
+        assert state == "FAILED"
+        assert told in message
 
 
 def is_served(prefect: Prefect, name: str) -> dict[str, Any] | None:
