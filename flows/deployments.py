@@ -63,11 +63,17 @@ def _watching(source: Source, store: str) -> RunnerDeployment:
         source.name,
         parameters={"name": source.name, "store": absolute_store(source.store) if source.store else store},
         schedules=[_schedule(source)],
-        description=f"Archives what {source.feed or source.list_at or 'the source'} names and the store lacks.",
+        description=f"Archives what {_place(source)} names and the store lacks.",
         entrypoint_type=EntrypointType.MODULE_PATH,
         # Said even where it is not: the last shutdown paused it, so that no runs pile up while nobody serves them.
         paused=bool(getattr(source, "paused", False)),
     )
+
+
+def _place(source: Source) -> str:
+    """Where a source's URLs come from."""
+    places = (getattr(source, name, "") for name in ("at", "feed", "list_at"))
+    return next(filter(None, places), "its list of URLs")
 
 
 def _schedule(source: Source) -> Schedule:

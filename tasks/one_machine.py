@@ -54,13 +54,25 @@ def claimed(folder: Path) -> Iterator[None]:
     """The folder is ours within the block. Raises AlreadyUp where another process has it."""
     folder.mkdir(parents=True, exist_ok=True)
     with _lock_file(folder) as lock:
+        if not _locked(lock):
+            pid = _noted(folder).get("pid", "unknown")
+            remedy = "`tearsheet up --status` shows it; Ctrl-C there, or another --data"
+            raise AlreadyUp(f"already up, as process {pid}", where=str(folder), remedy=remedy)
+        yield
+
+
+def _locked(lock: IO[str], wait_s: float = 0.5) -> bool:
+    """Whether the lock is ours now; who only asks for the status has it for a moment."""
+    until = time.monotonic() + wait_s
+    while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid = _noted(folder).get("pid", "unknown")
-            remedy = "`tearsheet up --status` shows it; Ctrl-C there, or another --data"
-            raise AlreadyUp(f"already up, as process {pid}", where=str(folder), remedy=remedy) from None
-        yield
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
 
 
 def _lock_file(folder: Path) -> IO[str]:
@@ -178,13 +190,15 @@ class System:
 def make_system(
     folder: Path, *, store: str = "", bind: str = LOOPBACK, environ: Mapping[str, str] = os.environ
 ) -> System:
-    """The system with its data in `folder`; `store`: another store than an S3 server of its own.
+    """The system with its data in `folder`, which is claimed; `store`: another store than an S3 server of its own.
 
     Raises MissingPart where that server is not installed, SettingsError where `bind` is not to be allowed.
     """
     check_bind(bind, environ)
     program = None if store else find_weed()
+    left = stop_marked(folder)  # before their ports are looked at
     known, told = _known(folder, with_s3=not store)
+    told += [f"ended {left} processes that an earlier run had left"] if left else []
     for name in ("logs", "prefect", "s3"):
         (folder / name).mkdir(exist_ok=True)
     s3 = LocalS3(folder / "s3", bucket=BUCKET, keys=(known["keys"][0], known["keys"][1]))
@@ -283,8 +297,6 @@ class Running:
 
     def run(self, stop: threading.Event) -> None:
         """Start everything and keep it running; all of it has ended when this returns or raises."""
-        if left := stop_marked(self.system.folder):
-            self.say(f"ended {left} processes that an earlier run had left")
         with self._metrics():
             try:
                 while not stop.is_set():
