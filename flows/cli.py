@@ -23,6 +23,7 @@ from flows import (
     cli_key,
     cli_lake,
     cli_push,
+    cli_replay,
     cli_retention,
     cli_up,
 )
@@ -492,6 +493,7 @@ def demo(
 for area in (cli_catalog, cli_diff, cli_audit, cli_retention, cli_exchange, cli_key, cli_push, cli_up, cli_doctor):
     area.add_commands(app)
 cli_lake.add_commands(cli_catalog.catalog_app)
+cli_replay.add_commands(app)
 
 
 def main() -> NoReturn:

@@ -40,28 +40,35 @@ def list_(
     until: Annotated[str | None, typer.Option(help="Captured on this day (UTC) or earlier.")] = None,
     verdict: Annotated[str, typer.Option(help="Only this verdict, such as ok or blocked.")] = "",
     language: Annotated[str, typer.Option(help="Only this language, such as en, with its regions.")] = "",
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="Only what has a bad verdict, with reasons.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many, the newest.")] = None,
     store: Store = None,
     json: Json = False,
     config: Config = None,
 ) -> None:
-    """List what the store holds, oldest first: of each capture the bundle that is shown."""
+    """List what the store holds, oldest first: of each capture the bundle that is shown. What has a bad verdict is
+    marked as in quarantine: it is kept, but never the newest version."""
     from dataclasses import asdict
 
     from tasks.catalog import Filters, Heard, open_catalog
     from tasks.present import Talk, entry_line, print_json
     from tasks.store import open_store
 
-    filters = Filters(host, section, author, day(since), day(until), _verdict(verdict), language, limit, every)
+    days = day(since), day(until)
+    filters = Filters(host, section, author, *days, _verdict(verdict), language, limit, every, quarantine)
     settings = load_settings(config, store=store)
-    count, broken = 0, list[FormatError]()
+    count, apart, broken = 0, 0, list[FormatError]()
     told = Heard(say=Talk().say, broken=broken.append)
     with open_store(settings.store, settings) as opened, open_catalog(opened, settings, heard=told) as catalog:
         for count, entry in enumerate(catalog.list(filters), 1):  # noqa: B007 counted for the last line
-            print_json(asdict(entry)) if json else print(entry_line(entry))
+            apart += entry.quarantine
+            print_json({**asdict(entry), "quarantine": entry.quarantine}) if json else print(entry_line(entry))
     for error in broken:
         warn(error)
-    Talk().say(f"{count:,} bundle{'s' if count != 1 else ''} in {settings.store}")
+    held = f", {apart:,} of them in quarantine" if apart else ""
+    Talk().say(f"{count:,} bundle{'s' if count != 1 else ''} in {settings.store}{held}")
     raise typer.Exit(1 if broken else 0)
 
 
@@ -119,6 +126,7 @@ def _hit_json(hit: "Hit") -> dict[str, Any]:
         "captured_at": entry.captured_at,
         "language": entry.language,
         "verdict": entry.verdict.value,
+        "quarantine": entry.quarantine,
         "words": entry.words,
         "score": hit.score,
         "snippet": hit.snippet.text,
@@ -127,10 +135,13 @@ def _hit_json(hit: "Hit") -> dict[str, Any]:
 
 
 def _hit_lines(hit: "Hit") -> "Iterable[Line]":
+    from tasks.present import in_quarantine
+
     entry = hit.entry
     by = f"  {', '.join(entry.authors)}" if entry.authors else ""
     yield _marked(hit.title, "bold") if entry.title else (("–", "bold"),)
-    yield (_plain(f"    {entry.id}  {entry.verdict}  {entry.words:,} words{by}"),)
+    apart = f"  {in_quarantine(entry)}" if entry.quarantine else ""
+    yield (_plain(f"    {entry.id}  {entry.verdict}  {entry.words:,} words{by}{apart}"),)
     yield (_plain(f"    {entry.final_url}"),)
     if hit.snippet.text:
         yield (_plain("    "), *_marked(hit.snippet, ""))
@@ -178,10 +189,11 @@ def versions(
 
 
 def _version_line(version: "Version") -> str:
-    from tasks.present import printable
+    from tasks.present import in_quarantine, printable
 
     entry = version.entry
     facts = [version.kind + (f" of {entry.parent}" if version.kind == "derived" else "")]
+    facts += [in_quarantine(entry)] if entry.quarantine else []
     if entry.observed:
         facts.append(f"seen {entry.observed:,} more time{'s' if entry.observed != 1 else ''}, last {entry.seen_at}")
     facts += [f"taken down {entry.tombstone}"] if entry.tombstone else []

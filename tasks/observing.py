@@ -76,6 +76,7 @@ def _check_sound(warc: Observation) -> None:
 
 
 def _event(capture: Capture, compared: Compared, version: Version, warc: Observation) -> Event:
+    tried = compared.tried
     return Event(
         "observation",
         capture.started_at,
@@ -88,5 +89,6 @@ def _event(capture: Capture, compared: Compared, version: Version, warc: Observa
             "verdict": compared.reading.verdict.kind.value,
             "changed": list(changed_fields(compared.reading, version)),
             "warc": {"sha256": warc.sha256, "bytes": warc.size},
+            **({"requisites": {"wanted": tried.wanted, "captured": tried.captured}} if tried else {}),
         },
     )

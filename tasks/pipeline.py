@@ -1,8 +1,9 @@
 """The order of the stages, once: from a URL to a stored bundle and back. Read this file first.
 
 URL → capture → clean (→ render → clean) → compare → gather → pack → verify → store, or, where nothing is new, compare →
-observe; and back: find → fetch → verify → extract. The stages know nothing of each other; what needs two of them is
-composed here. How a stage is run is a parameter (`Run`): plainly, with retries, or as a Prefect task (tasks/steps.py).
+observe; and back: find → fetch → verify → extract. Once cleaned, a page that may be an error page is held against its
+host's (probe). The stages know nothing of each other; what needs two of them is composed here. How a stage is run is a
+parameter (`Run`): plainly, with retries, or as a Prefect task (tasks/steps.py).
 """
 
 import contextlib
@@ -31,8 +32,9 @@ from tasks.capture.fetch import Recorder
 from tasks.capture.hosts import Hosts
 from tasks.capture.partial import as_far_as_captured
 from tasks.capture.policy import parse_url
+from tasks.capture.probe import ErrorPages
 from tasks.capture.requisites import gather
-from tasks.capture.robots import Asked, Robots
+from tasks.capture.robots import Robots
 from tasks.capture.signs import Signs, load_signs, our_signs
 from tasks.capture.verdict import judge
 from tasks.catalog import Catalog, Heard, open_catalog
@@ -42,6 +44,7 @@ from tasks.keys import signer_of
 from tasks.observing import observe
 from tasks.outbox import Kept, Outbox, deliver_first
 from tasks.outcome import Outcome
+from tasks.probing import asked_beside, held_against, is_doubtful
 from tasks.reading import Reading, read_whole
 from tasks.records import (
     Article,
@@ -58,7 +61,16 @@ from tasks.records import (
 from tasks.settings import Settings
 from tasks.store import Store, open_store
 from tasks.timestamps import stamp_bundle
-from tasks.versioning import Compared, History, Version, compare, seen_as, still_standing
+from tasks.versioning import (
+    Compared,
+    History,
+    Version,
+    compare,
+    completed,
+    may_complete,
+    seen_as,
+    still_standing,
+)
 
 __all__ = [
     "Outcome",
@@ -100,6 +112,7 @@ class Tools:
     signer: Signer | None = None  # of new bundles; open_tools has it unless the settings say not to sign
     robots: Robots | None = None  # asked before each visit; None: nobody asks
     signs: Signs = field(default_factory=our_signs)  # what gives walls away
+    error_pages: ErrorPages | None = None  # what doubtful pages are held against; None: nobody asks
     browser: Browser | None = None  # started when the first page wants it; None: the settings ask for none
 
 
@@ -126,10 +139,21 @@ def open_tools(
         tempfile.TemporaryDirectory(prefix="tearsheet-") as workspace,
     ):
         deliver_first(store, outbox, history, settings, say=heard.say)
-        robots = Robots(recorder, settings.robots_by_hand)
+        robots, pages = Robots(recorder, settings.robots_by_hand), ErrorPages(recorder)
         with _browser(settings) as browser:
             yield Tools(
-                settings, recorder, rules, store, Path(workspace), history, outbox, signer, robots, signs, browser
+                settings,
+                recorder,
+                rules,
+                store,
+                Path(workspace),
+                history,
+                outbox,
+                signer,
+                robots,
+                signs,
+                pages,
+                browser,
             )
 
 
@@ -150,18 +174,18 @@ def capture_stage(url: str, tools: Tools, known: Validators | None = None) -> Ca
     """One visit to `url`, redirects followed, after robots.txt was asked; with `known` only unless it still stands."""
     asked = tools.robots.ask(url) if tools.robots else None
     capture = tools.recorder.capture(url, known)
-    return _beside(capture, asked) if asked else capture
+    return replace(_beside(capture, asked.exchanges), robots=asked.note) if asked else capture
 
 
-def _beside(capture: Capture, asked: Asked) -> Capture:
-    """The capture with what robots.txt answered. An index has one answer for a URL and second: the page's own."""
+def _beside(capture: Capture, others: Iterable[Exchange]) -> Capture:
+    """The capture with what others answered. An index has one answer for a URL and second: the page's own."""
 
     def place(exchange: Exchange) -> tuple[str, str]:
         return exchange.url, f"{exchange.started_at:%Y%m%d%H%M%S}"
 
-    taken = set(map(place, capture.exchanges))
-    beside = tuple(exchange for exchange in asked.exchanges if place(exchange) not in taken)
-    return replace(capture, beside=(*capture.beside, *beside), robots=asked.note)
+    taken = set(map(place, (*capture.exchanges, *capture.beside)))
+    beside = tuple(exchange for exchange in others if place(exchange) not in taken)
+    return replace(capture, beside=(*capture.beside, *beside))
 
 
 def clean_stage(capture: Capture, tools: Tools) -> Reading:
@@ -195,13 +219,18 @@ def _read(capture: Capture, page: PageText, settings: Settings, rules: RuleSet, 
         article, metadata, facts = read_whole(page.text, url=capture.final_url, rules=rules, headers=headers)
     words = facts.words if facts else None
     verdict = judge(capture, page, words, settings.thin_words, facts=facts, signs=signs)
-    return Reading(page, article, metadata, verdict)
+    return Reading(page, article, metadata, verdict, facts)
 
 
 def _has_more(drawn: Article | None, sent: Article | None) -> bool:
     """Whether the DOM has more article: what the server sent is kept to unless it lacks a twentieth, and five words."""
     words = sent.words if sent else 0
     return drawn is not None and drawn.words > words + max(5, words // 20)
+
+
+def probe_stage(capture: Capture, tools: Tools) -> Capture | None:
+    """What the host answers for a page beside this one that is certainly missing; None where that tells nothing."""
+    return tools.error_pages.ask(asked_beside(capture), tools.robots) if tools.error_pages else None
 
 
 def compare_stage(capture: Capture, reading: Reading, tools: Tools, force: bool) -> Compared:
@@ -254,6 +283,8 @@ def gather_stage(capture: Capture, reading: Reading, tools: Tools) -> Capture:
     text = reading.page.text
     if tools.settings.mode == "page" or capture.rendered or text is None or reading.verdict.kind not in _SEEN:
         return capture
+    if capture.requisites:  # they are there
+        return capture
     return gather(capture, text, tools.recorder)
 
 
@@ -293,7 +324,7 @@ _DECIDING = (  # every setting that can make a bundle of the same answers anothe
     *("max_body_bytes", "max_decoded_bytes", "max_header_bytes", "max_redirects"),
     *("browser_page_s", "browser_quiet_s", "browser_requests", "browser_bytes", "browser_pdf", "browser_overlays"),
     *("mode", "requisites_max", "requisites_levels", "requisite_bytes", "requisites_bytes", "requisites_s"),
-    *("thin_words", "thinner_share", "thinner_from_words"),
+    *("soft404_probe", "thin_words", "thinner_share", "thinner_from_words"),
     *("idle_timeout_s", "total_timeout_s", "contact", "user_agent", "accept_language"),
 )
 
@@ -354,20 +385,34 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
             visit.enter_context(contextlib.closing(capture))
             if known and capture.not_modified:
                 return _not_modified(url, capture, known, tools, run, started)
-            reading = run(clean_stage, capture, tools)
-            if _wants_browser(reading, tools):
-                capture = visit.enter_context(contextlib.closing(run(render_stage, capture, reading, tools)))
-                reading = run(clean_stage, capture, tools)
+            capture, reading = _seen_whole(capture, tools, run, visit)
             with tools.history.turn(seen_as(capture, reading).pages):
-                compared, observed, unsure = _held(capture, reading, tools, run, force)
-                if observed and compared.confirms:
-                    seen = compared.confirms.ref
-                    return _outcome(url, capture, compared, (), started, ref=seen, observation=observed)
-                with contextlib.closing(run(gather_stage, capture, compared.reading, tools)) as whole:
-                    return _kept(url, whole, compared, unsure, tools, run, started)
+                held, compared, observed, unsure = _held(capture, reading, tools, run, force)
+                with contextlib.closing(held):
+                    if observed and compared.confirms:
+                        seen = compared.confirms.ref
+                        return _outcome(url, capture, compared, (), started, ref=seen, observation=observed)
+                    with contextlib.closing(run(gather_stage, held, compared.reading, tools)) as whole:
+                        return _kept(url, whole, compared, unsure, tools, run, started)
     except TearsheetError as error:
         shown = re.sub(r"//[^/@]*@", "//…@", url)  # a refused URL may hold a password, and outcomes go into logs
         return Outcome(shown, error=error, elapsed_s=time.monotonic() - started)
+
+
+def _seen_whole(capture: Capture, tools: Tools, run: Run, visit: contextlib.ExitStack) -> tuple[Capture, Reading]:
+    """What the page says: drawn where it wants that, held against the error page of its host where it may be one."""
+    reading = run(clean_stage, capture, tools)
+    if _wants_browser(reading, tools):
+        capture = visit.enter_context(contextlib.closing(run(render_stage, capture, reading, tools)))
+        reading = run(clean_stage, capture, tools)
+    if not is_doubtful(capture, reading, tools.settings.soft404_probe):
+        return capture, reading
+    answer = run(probe_stage, capture, tools)
+    note = held_against(capture, reading, answer, run(clean_stage, answer, tools)) if answer else None
+    if answer is None or note is None:
+        return capture, reading
+    capture = replace(_beside(capture, answer.exchanges), probe=note)
+    return capture, run(clean_stage, capture, tools)
 
 
 def _kept(
@@ -404,7 +449,7 @@ def _known(url: str, tools: Tools) -> Version | None:
         parse_url(url)
         with tools.outbox.asking():
             latest = tools.history.latest_of(url)
-            return None if latest and latest.drawn else latest
+            return None if latest and (latest.drawn or may_complete(latest, tools.settings)) else latest
     except TearsheetError:  # of no consequence: what it says is heard when the capture is compared
         return None
 
@@ -419,17 +464,22 @@ def _not_modified(url: str, capture: Capture, version: Version, tools: Tools, ru
 
 def _held(
     capture: Capture, reading: Reading, tools: Tools, run: Run, force: bool
-) -> tuple[Compared, str, TearsheetError | None]:
-    """The reading held against the latest version, with the key of the event where that one is confirmed.
+) -> tuple[Capture, Compared, str, TearsheetError | None]:
+    """The reading held against the latest version, with the key of the event where that one is confirmed; and the
+    capture, with requisites where they may complete it.
 
     Where the store cannot tell, the error: the capture is kept nevertheless, and compared when it is delivered.
     """
+    whole = capture
     try:
         compared = run(compare_stage, capture, reading, tools, force)
+        if may_complete(compared.confirms, tools.settings):
+            whole = run(gather_stage, capture, reading, tools)
+            compared = completed(compared, whole)
         key = run(observe_stage, capture, compared, compared.confirms, tools) if compared.confirms else ""
-        return compared, key, None
+        return whole, compared, key, None
     except TearsheetError as error:
-        return Compared(reading, forced=force), "", error
+        return whole, Compared(reading, forced=force), "", error
 
 
 def _stored(
@@ -493,6 +543,12 @@ def _outcome(
 
 
 # ------------------------------------------------------------------ many pages
+_TALKING = (
+    *(render_stage, probe_stage, gather_stage, compare_stage),
+    *(observe_stage, store_stage, timestamp_stage),
+)  # to someone else, or another process: they wait, and hold no tree
+
+
 class _Orderly:
     """Keeps to the limits of many pages at once: so many captures a host, and one page in memory as a tree.
 
@@ -510,7 +566,7 @@ class _Orderly:
                 host = self.hosts[host_of(args[0])]
             with host:
                 return self.run(stage, *args)
-        if stage in (render_stage, gather_stage, compare_stage, observe_stage, store_stage, timestamp_stage):
+        if stage in _TALKING:
             return self.run(stage, *args)
         with self.tree:
             return self.run(stage, *args)

@@ -25,6 +25,7 @@ __all__ = [
     "Talk",
     "diff_text",
     "entry_line",
+    "in_quarantine",
     "ledger_lines",
     "outcome_line",
     "print_json",
@@ -123,13 +124,19 @@ def summary_line(outcomes: Counter[str], *, stopped: bool = False) -> str:
 
 
 def entry_line(entry: "Entry") -> str:
-    """One row of `list`; of a bundle that was taken down when and why, and nothing else."""
+    """One row of `list`; of a bundle that was taken down when and why, and nothing else; in quarantine with reasons."""
     if entry.tombstone:
         gone = entry.tombstone.replace("\n", " ")
         return printable(f"{entry.id}  taken down {gone}")
-    return (
-        f"{entry.id}  {entry.verdict:8} {entry.words:6,} words  {printable(entry.title) or '–'}\n    {entry.final_url}"
-    )
+    apart = f"\n    {in_quarantine(entry)}" if entry.quarantine else ""
+    title = printable(entry.title) or "–"
+    return f"{entry.id}  {entry.verdict:8} {entry.words:6,} words  {title}\n    {entry.final_url}{apart}"
+
+
+def in_quarantine(entry: "Entry") -> str:
+    """That a bundle is kept apart, and why."""
+    reasons = printable(", ".join(entry.reasons))
+    return f"in quarantine: {reasons}" if reasons else "in quarantine"
 
 
 DOUBTFUL = 0.8  # from here on a person may well decide otherwise

@@ -19,6 +19,7 @@ class Reading:
     article: Article | None
     metadata: Metadata
     verdict: Verdict
+    facts: Facts | None = None  # of the page; None where it is no HTML, or was not read now
 
 
 def read_article(

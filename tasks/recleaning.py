@@ -26,6 +26,7 @@ from tasks.bundle.provenance import settings_digest
 from tasks.bundle.sign import Signer
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.capture.head import FRAMING_REMOVED, HEAD_END, parse_stored_head, resource_head
+from tasks.capture.signs import Signs, load_signs
 from tasks.catalog import entries, families, is_id, newest, read_entry
 from tasks.clean import RuleSet, load_rules
 from tasks.diff import Diff, diff_texts
@@ -39,6 +40,7 @@ from tasks.records import (
     Digest,
     Exchange,
     Missing,
+    ProbeNote,
     Rendered,
     Requisites,
     Resource,
@@ -68,7 +70,7 @@ __all__ = [
 _SHARD = 25  # bundles that one process is handed at once: opening a store costs as much as a few of them
 # Settings that decide how a page is read; the others in provenance.json tell of the capture and stay the parent's.
 _OF_CLEANING = ("max_decoded_bytes", "thin_words", "thinner_share", "thinner_from_words")
-_OF_HISTORY = (PREVIOUS, "forced")  # in provenance.json: what the capture was held against stays
+_OF_HISTORY = (PREVIOUS, "forced", "completes")  # in provenance.json: what the capture was held against stays
 _MADE_BY = ("software", "rules", "model")  # of provenance.json
 STATUSES = ("unchanged", "changed", "worse", "problem")
 _SHOWN_FIELDS = (*SOURCED, "verdict", "no_article", "media_type", "charset", "decode_flags")
@@ -79,7 +81,7 @@ class Job:
     """How bundles are cleaned anew: small, for it goes to workers in other processes."""
 
     settings: Settings
-    dirs: tuple[Path, ...]  # where rules stand, the weakest first
+    dirs: tuple[Path, ...]  # where rules and signs of walls stand, the weakest first
     dry_run: bool = False  # compare only
     diff: bool = False  # give the differing texts, too
 
@@ -230,8 +232,9 @@ def reclean_plainly(
 
 
 def check_rules(job: Job) -> None:
-    """Raises RuleError where the rules cannot be read; else they are read once in this process."""
+    """Raises RuleError where rules or signs cannot be read; else they are read once in this process."""
     _rules(job.dirs)
+    _signs(job.dirs)
 
 
 def _died(id_: str) -> Recleaned:
@@ -252,6 +255,7 @@ class Bench:
     workspace: Path
     tree: threading.Lock  # one page in memory as a tree: threads gain nothing there, and libxml2 is safest so
     signer: Signer | None
+    signs: Signs
 
 
 @contextlib.contextmanager
@@ -262,12 +266,17 @@ def open_bench(job: Job) -> Iterator[Bench]:
         open_store(job.settings.store, job.settings) as store,
         tempfile.TemporaryDirectory(prefix="tearsheet-") as workspace,
     ):
-        yield Bench(job, _rules(job.dirs), store, Path(workspace), threading.Lock(), signer)
+        yield Bench(job, _rules(job.dirs), store, Path(workspace), threading.Lock(), signer, _signs(job.dirs))
 
 
 @lru_cache(maxsize=4)
 def _rules(dirs: tuple[Path, ...]) -> RuleSet:
     return load_rules(dirs)
+
+
+@lru_cache(maxsize=4)
+def _signs(dirs: tuple[Path, ...]) -> Signs:
+    return load_signs(dirs)
 
 
 def reclean_shard(ids: Iterable[str], job: Job) -> tuple[Recleaned, ...]:
@@ -297,7 +306,7 @@ def _reclean(id_: str, bench: Bench) -> Recleaned:
         original = read_original(path)
         capture = capture_of(original)
         with bench.tree:
-            reading = read_capture(capture, bench.job.settings, bench.rules)
+            reading = read_capture(capture, bench.job.settings, bench.rules, bench.signs)
         reading = still_thin(manifest.verdict, reading, bench.job.settings)
         found = _compared(manifest, original, capture, reading, diff=bench.job.diff)
         if not found.parts or bench.job.dry_run:
@@ -332,6 +341,7 @@ def capture_of(original: Original) -> Capture:
         original.user_agent,
         str(about["mode"]),
         requisites=_requisites(original.provenance),
+        probe=_probe(original.provenance),
         rendered=_rendered(original, noted.get("rendered")),
         not_rendered=str(noted.get("not_rendered", "")),
     )
@@ -357,6 +367,12 @@ def _requisites(provenance: Mapping[str, Any]) -> Requisites | None:
         return None
     missing = tuple(Missing(str(one["url"]), str(one["reason"])) for one in found["missing"])
     return Requisites(int(found["wanted"]), missing)
+
+
+def _probe(provenance: Mapping[str, Any]) -> ProbeNote | None:
+    """What the capture noted of its host's error page, by which it may be one."""
+    found = provenance.get("capture", {}).get("probe")
+    return ProbeNote(str(found["url"]), float(found["likeness"])) if found else None
 
 
 def _exchange(stored: StoredExchange) -> Exchange:
@@ -501,7 +517,7 @@ def _pack(
 
 def _provenance(manifest: Manifest, parents: Mapping[str, Any], bench: Bench) -> Mapping[str, Any]:
     """What made the derived bundle: program and rules of now, the capture's settings, the parent and what made that."""
-    now = provenance_of(bench.job.settings, bench.rules)
+    now = provenance_of(bench.job.settings, bench.rules, bench.signs)
     settings = {**parents.get("settings", {}), **{key: now["settings"][key] for key in _OF_CLEANING}}
     link = {"id": manifest.id, "sha256": manifest.sha256}
     above = manifest.lineage

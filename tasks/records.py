@@ -26,6 +26,7 @@ __all__ = [
     "Metadata",
     "Missing",
     "PageText",
+    "ProbeNote",
     "Problem",
     "Removal",
     "Rendered",
@@ -180,6 +181,14 @@ class RobotsNote:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeNote:
+    """How much a page is like what its host answers for a page that is certainly missing."""
+
+    url: str  # of the missing page
+    likeness: float  # 0 to 1; 1 too where both were led to one address
+
+
+@dataclass(frozen=True, slots=True)
 class Validators:
     """What a server gave to tell one answer for `url` from the next (RFC 9110, 8.8); at least one of them."""
 
@@ -203,12 +212,13 @@ class Capture:
     user_agent: str
     mode: str = "page"
     clock: Clock | None = None
-    beside: tuple[Exchange, ...] = ()  # exchanges of this visit that are not on the way to the page: requisites, robots
+    beside: tuple[Exchange, ...] = ()  # exchanges of this visit that are not on the way to the page: robots, requisites
     requisites: Requisites | None = None  # None: nobody looked for any
     robots: RobotsNote | None = None  # None: nobody asked
     conditional: bool = False  # the page was asked for with the validators of a version
     rendered: Rendered | None = None  # None: no browser has seen the page
     not_rendered: str = ""  # why a browser that was to see it did not: browser-crashed, browser-hung, …
+    probe: ProbeNote | None = None  # None: nobody asked for a missing page, or that told nothing
 
     @property
     def not_modified(self) -> bool:

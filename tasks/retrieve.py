@@ -1,4 +1,4 @@
-"""The way back: find → fetch → verify → extract, for pull, show and verify of what is stored."""
+"""The way back: find → fetch → verify → extract, for pull, show, replay and verify of what is stored."""
 
 import contextlib
 import json
@@ -31,6 +31,7 @@ __all__ = [
     "fetched",
     "pull",
     "read_shown",
+    "verified",
     "verify_stored",
     "verify_target",
 ]
@@ -62,13 +63,26 @@ def pull(store: Store, id_: str, dest: Path, *, force: bool = False, trust: Trus
     Raises NotFound, FixityError with the first problems, or WouldOverwrite without `force`.
     """
     with fetched(store, id_) as path:
-        found = verify_stored(store, id_, path)
-        if trust and trust.required:
-            found += tuple(item for item in prove_file(path, trust).problems if item.code == "signature-required")
-        problems = check_sound(found, where=f"{store.location} {id_}")
+        problems = _check_copy(store, id_, path, trust)
         folder = dest / id_
         files = (*extract_bundle(path, folder, force=force), *_write_pictures(path, folder, force=force))
     return Pulled(id_, folder, (*files, *_write_stamps(store, id_, folder, force=force)), problems)
+
+
+@contextlib.contextmanager
+def verified(store: Store, id_: str, *, trust: Trust | None = None) -> Iterator[Path]:
+    """A copy of the stored bundle, verified as `pull` does; gone afterwards."""
+    with fetched(store, id_) as path:
+        _check_copy(store, id_, path, trust)
+        yield path
+
+
+def _check_copy(store: Store, id_: str, path: Path, trust: Trust | None) -> tuple[Problem, ...]:
+    """The notes of a copy at `path` that is sound, and signed where `trust` requires it; FixityError of any other."""
+    found = verify_stored(store, id_, path)
+    if trust and trust.required:
+        found += tuple(item for item in prove_file(path, trust).problems if item.code == "signature-required")
+    return check_sound(found, where=f"{store.location} {id_}")
 
 
 # The DOM is not among them: opened from a disk its scripts would run, and ask the live web.

@@ -69,6 +69,7 @@ class Settings:
     robots: str
     robots_by_hand: str
     conditional: bool
+    soft404_probe: str
     thin_words: int
     thinner_share: float
     thinner_from_words: int
@@ -85,6 +86,7 @@ class Settings:
     timestamp_timeout_s: float
     audit_period_d: int
     log_format: str
+    replayweb: str
 
     @property
     def agent(self) -> str:
@@ -104,6 +106,7 @@ _CHOICES = {
     "object_lock": ("", "governance", "compliance"),
     "robots": ("obey", "report", "ignore"),
     "robots_by_hand": ("obey", "report", "ignore"),
+    "soft404_probe": ("never", "doubt", "always"),
 }
 # Every other number is above zero.
 _MAY_BE_ZERO = (

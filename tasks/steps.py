@@ -57,6 +57,7 @@ class Step:
 STEPS = {
     "capture_stage": Step("capture", retried=True, tags=("tearsheet-capture",)),
     "clean_stage": Step("clean"),
+    "probe_stage": Step("probe"),
     "compare_stage": Step("compare", retried=True),
     "observe_stage": Step("observe", retried=True, tags=("tearsheet-store",)),
     "render_stage": Step("render"),

@@ -6,6 +6,7 @@
 | its own verdict is bad | stored as such: no version |
 | the page's payload is that of the latest version | unchanged, `same-payload`, whatever newer rules would make of it |
 | same title and same text, both normalised | unchanged, `same-text` |
+| unchanged, and more of its requisites came than the version, which is `partial`, has | the next version |
 | its article has lost most of the words of the latest version | stored with the verdict `thin`: no version |
 | anything else | the next version |
 
@@ -30,7 +31,7 @@ from tasks.catalog import Entry, Page, read_entry
 from tasks.errors import DiskFull, NotFound
 from tasks.normalising import normalised
 from tasks.reading import Reading
-from tasks.records import BundleRef, Capture, Metadata, PageText, Validators, Verdict, VerdictKind
+from tasks.records import BundleRef, Capture, Metadata, PageText, Requisites, Validators, Verdict, VerdictKind
 from tasks.settings import Settings
 from tasks.store import Store
 from tasks.store.layout import bundle_key
@@ -43,6 +44,8 @@ __all__ = [
     "Versions",
     "changed_fields",
     "compare",
+    "completed",
+    "may_complete",
     "seen_as",
     "still_standing",
     "still_thin",
@@ -52,6 +55,7 @@ __all__ = [
 _DRAWN = f"archive/{RENDERED}"
 SAME_PAYLOAD, SAME_TEXT, NOT_MODIFIED = "same-payload", "same-text", "not-modified"
 _SENT_BACK = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,1023}")  # validators that can stand in a request
+_HAS = re.compile(r"requisites-([0-9]{1,2})-percent")
 _THINNER = re.compile(r"words-[0-9]+-of-([0-9]+)-in-([0-9]{14}-[0-9a-f]{16})")
 
 
@@ -77,6 +81,7 @@ class Version:
 
     number: int  # 1 for the first capture of the article
     manifest: Manifest
+    observed: int = 0  # visits that found it unchanged
 
     @property
     def link(self) -> Link:
@@ -116,6 +121,8 @@ class Compared:
     previous: Link | None = None  # what its bundle shall name as the version before
     number: int | None = None  # of the version it confirms or becomes; None: it is no version
     forced: bool = False  # it is stored as it is, whatever the comparison would say
+    completes: bool = False  # the page is unchanged, but more of its requisites came than that version has
+    tried: Requisites | None = None  # what a visit got that wanted to complete the version, and could not
 
     @property
     def confirms(self) -> Version | None:
@@ -125,7 +132,7 @@ class Compared:
     @property
     def provenance(self) -> Mapping[str, Any]:
         """What provenance.json says of the comparison."""
-        said: dict[str, Any] = {"forced": True} if self.forced else {}
+        said: dict[str, Any] = {name: True for name in ("forced", "completes") if getattr(self, name)}
         if self.previous:
             said[PREVIOUS] = {"id": self.previous.id, "sha256": self.previous.sha256}
         return said
@@ -146,9 +153,44 @@ def compare(
         if why := _unchanged(capture, reading, latest.manifest):
             return Compared(reading, latest, why, number=latest.number)
         reading = replace(reading, verdict=_thinner(reading, latest.manifest, settings))
-    earlier = latest.manifest.id[:14] <= f"{capture.started_at:%Y%m%d%H%M%S}"
+    earlier = _is_before(latest, capture)
     number = latest.number + 1 if reading.verdict.good and earlier else None
     return Compared(reading, latest, previous=latest.link if earlier else None, number=number, forced=force)
+
+
+# ------------------------------------------------------------------ completed
+def may_complete(version: Version | None, settings: Settings) -> bool:
+    """Whether a visit that finds a version unchanged asks again for the requisites that it lacks: the first such visit,
+    the second, the fourth, the eighth and so on, so that nothing is given up, and little asked in vain."""
+    if version is None or version.manifest.verdict.kind is not VerdictKind.PARTIAL or settings.mode == "page":
+        return False
+    visits = version.observed + 1
+    return visits & (visits - 1) == 0
+
+
+def completed(compared: Compared, capture: Capture) -> Compared:
+    """An unchanged page as the next version where it has more of its requisites now; else what was tried is noted."""
+    latest, requisites = compared.confirms, capture.requisites
+    if latest is None or requisites is None:
+        return compared
+    earlier = _is_before(latest, capture)
+    if not earlier or _percent(requisites) <= _percent_of(latest.manifest.verdict):
+        return replace(compared, tried=requisites)
+    return replace(compared, why="", previous=latest.link, number=latest.number + 1, completes=True)
+
+
+def _percent(found: Requisites) -> int:
+    return 100 * found.captured // found.wanted if found.missing else 100
+
+
+def _percent_of(verdict: Verdict) -> int:
+    """How many of its requisites a partial version says that it has."""
+    said = next(filter(None, map(_HAS.fullmatch, verdict.reasons)), None)
+    return int(said[1]) if said else 0
+
+
+def _is_before(version: Version, capture: Capture) -> bool:
+    return version.manifest.id[:14] <= f"{capture.started_at:%Y%m%d%H%M%S}"
 
 
 def still_standing(capture: Capture, version: Version) -> Compared:
@@ -298,7 +340,9 @@ class History:
                 remedy="Free some space, or name another folder in TEARSHEET_CACHE, and run again",
             ) from error
         try:
-            return Version(number, read_manifest(self._store.read_manifest(entry.id))) if entry else None
+            if entry is None:
+                return None
+            return Version(number, read_manifest(self._store.read_manifest(entry.id)), entry.observed)
         except NotFound:  # taken down since
             return None
 

@@ -38,7 +38,7 @@ def visit(body: bytes, minute: int, *, url: str = PAGE_URL, **more: Any) -> Capt
 
 @contextmanager
 def tools_of(location: str, **settings: Any) -> Iterator[Tools]:
-    made = load_settings(store=location, retry_wait_s=0.0, **settings)
+    made = load_settings(**{"store": location, "retry_wait_s": 0.0, "soft404_probe": "never"} | settings)
     with open_tools(made, config_dirs(environ={})) as tools:
         yield tools
 

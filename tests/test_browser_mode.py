@@ -1,5 +1,6 @@
 """Pages drawn in a real Chromium, from the URL to the bundle and back."""
 
+import gzip
 import json
 import os
 import shutil
@@ -304,6 +305,22 @@ def test_a_page_that_leads_round_in_a_circle_ends(tools: Tools, site: Site) -> N
     outcome = archive_page(site.url("/a"), tools)
     assert outcome.kind == "thin"
     assert site.paths().count("/a") == site.paths().count("/b") == 1
+
+
+def test_what_the_page_got_cut_is_named_although_the_wire_has_it_whole(settings: Settings, site: Site) -> None:
+    big = gzip.compress(b"// " + b"x" * 400_000)
+    site.answers["/big.js"] = Answer(big, "text/javascript", headers={"Content-Encoding": "gzip"})
+    site.answers["/cut"] = Answer(STORY.replace("</body>", "<script src=/big.js></script></body>").encode(), HTML)
+    with open_tools(replace(settings, requisite_bytes=100_000), config_dirs(environ={})) as tools:
+        outcome = archive_page(site.url("/cut"), tools)
+    assert outcome.requisites
+    assert [(one.url, one.reason) for one in outcome.requisites.missing] == [
+        (site.url("/big.js"), "decoded-over-limit")
+    ]
+    with open_tools(settings, config_dirs(environ={})) as tools:
+        whole = archive_page(site.url("/cut"), tools, force=True)
+    assert whole.requisites
+    assert whole.requisites.missing == ()
 
 
 def test_a_pulled_copy_has_the_pictures_as_files_and_not_the_dom(tools: Tools, site: Site, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tasks.store.objects import Content
 from tests.catalog.kit import URL, Desk, derived, put
 
 COURIER = "https://courier.example/ferry"
+WHY = ("blocked-forbidden", "status-403")
 
 
 def tearsheet(desk: Desk, *args: str) -> subprocess.CompletedProcess[str]:
@@ -49,6 +50,36 @@ def test_list_keeps_its_form_and_takes_filters(filled: tuple[Desk, list[str]]) -
     assert tearsheet(desk, "list", "--since", "soon").returncode == 2
 
 
+def test_what_has_a_bad_verdict_is_listed_in_quarantine_and_never_the_newest(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    good = put(desk.store, "20260301080000", "The ferry sails.", url=COURIER)
+    bad = put(desk.store, "20260302080000", "The ferry is denied.", verdict="blocked", reasons=WHY, url=COURIER)
+    gone = put(desk.store, "20260303080000", "The ferry is gone.", verdict="soft404", url=COURIER)
+    desk.store.put_event(Event("tombstone", datetime.now(UTC), gone, {"reason": "asked for"}))
+    listed = tearsheet(desk, "list")
+    assert f"{bad}  blocked       4 words  –\n    {COURIER}\n    in quarantine: {', '.join(WHY)}\n" in listed.stdout
+    assert "3 bundles in" in listed.stderr
+    assert "1 of them in quarantine" in listed.stderr
+    rows = [json.loads(line) for line in tearsheet(desk, "list", "--json").stdout.splitlines()]
+    assert {row["id"]: row["quarantine"] for row in rows} == {good: False, bad: True, gone: False}
+    alone = tearsheet(desk, "list", "--quarantine", "--json").stdout.splitlines()
+    assert [json.loads(line)["id"] for line in alone] == [bad]
+    told = [json.loads(line) for line in tearsheet(desk, "versions", COURIER, "--json").stdout.splitlines()]
+    assert [row["id"] for row in told if row["newest"]] == [good]
+    found = [json.loads(line) for line in tearsheet(desk, "search", "ferry", "--json").stdout.splitlines()]
+    assert [(row["id"], row["quarantine"]) for row in found] == [(good, False)]
+    every = tearsheet(desk, "search", "denied", "--all")
+    assert f"{bad}  blocked  4 words  in quarantine: {WHY[0]}" in every.stdout
+
+
+def test_without_bad_verdicts_nothing_speaks_of_quarantine(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    put(desk.store, "20260301080000", "The ferry sails.", url=COURIER)
+    listed = tearsheet(desk, "list")
+    assert "quarantine" not in listed.stdout + listed.stderr
+    assert tearsheet(desk, "list", "--quarantine").stdout == ""
+
+
 def test_search_shows_what_was_found_and_where(filled: tuple[Desk, list[str]]) -> None:
     desk, (_, second, _) = filled
     row = json.loads(tearsheet(desk, "search", "ferry author:byron", "--json").stdout)
@@ -79,13 +110,13 @@ def test_versions_are_told_with_their_urls_and_why(filled: tuple[Desk, list[str]
     assert told.returncode == 0
     lines = {line.split()[1]: line for line in told.stdout.splitlines()[:3]}
     assert lines[second].endswith(f"derived of {first}; seen 1 more time, last {at:%Y-%m-%dT%H:%M:%SZ}; newest")
-    assert lines[third].endswith("bad")
+    assert lines[third].endswith("bad; in quarantine")
     assert f"      {COURIER}/?utm_source=x  (asked, slash, tracker)" in told.stdout
     rows = [json.loads(line) for line in tearsheet(desk, "versions", COURIER, "--json").stdout.splitlines()]
     assert [(row["number"], row["newest"]) for row in rows] == [
         (n, row["id"] == second) for n, row in enumerate(rows, 1)
     ]
-    assert rows[-1]["kind"] == "bad"
+    assert (rows[-1]["kind"], [row["quarantine"] for row in rows]) == ("bad", [False, False, True])
     none = tearsheet(desk, "versions", URL)
     assert (none.returncode, "no bundle of this URL" in none.stderr) == (1, True)
 

@@ -20,6 +20,7 @@ STAGES = ("tasks.capture", "tasks.clean", "tasks.metadata", "tasks.bundle", "tas
 COMPOSED = (
     "tasks.pipeline",
     "tasks.outcome",
+    "tasks.probing",
     "tasks.reading",
     "tasks.catalog",
     "tasks.cleaning",
@@ -56,6 +57,7 @@ COMPOSED = (
     "tasks.doctor",
     "tasks.metrics",
     "tasks.logs",
+    "tasks.replay",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))
 AMONG_THEMSELVES = (BASE, COMPOSED)

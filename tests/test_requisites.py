@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -97,10 +98,65 @@ def test_a_page_that_lacks_nothing_is_ok(settings: Settings, site: Site) -> None
     assert outcome.requisites.captured == 1
 
 
-def test_an_unchanged_page_asks_for_no_requisites(settings: Settings, site: Site) -> None:
-    archived(settings, site.url("/"))
+def test_an_unchanged_page_that_lacks_nothing_asks_for_no_requisites(settings: Settings, site: Site) -> None:
+    archived(settings, site.url("/whole"))
+    before = len(site.asked)
+    assert archived(settings, site.url("/whole")).kind == "unchanged"
+    assert len(site.asked) == before + 1
+
+
+def test_an_unchanged_page_is_completed_when_what_it_lacked_is_there(settings: Settings, site: Site) -> None:
+    first = archived(settings, site.url("/"))
+    site.answers = {**ANSWERS, "/gone.png": Answer(b"\x89PNG\r\n\x1a\nback")}
+    time.sleep(1.1)  # ids have whole seconds
+    second = archived(settings, site.url("/"))
+
+    assert (first.kind, second.kind, second.version) == ("partial", "ok", 2)
+    assert first.ref
+    assert second.ref
+    assert second.ref.created
+    path = bundle_of(settings, second)
+    provenance = json.loads(zipfile.ZipFile(path).read("article/provenance.json"))
+    assert (provenance["completes"], provenance["previous"]["id"]) == (True, first.ref.id)
+    assert is_sound(verify_file(path))
     before = len(site.asked)
     assert archived(settings, site.url("/")).kind == "unchanged"
+    assert len(site.asked) == before + 1
+
+
+def test_what_stays_missing_is_asked_for_ever_more_seldom(settings: Settings, site: Site) -> None:
+    archived(settings, site.url("/"))
+    tries = []
+    for _ in range(9):
+        before = len(site.asked)
+        outcome = archived(settings, site.url("/"))
+        assert (outcome.kind, outcome.version) == ("unchanged", 1)
+        tries.append(len(site.asked) > before + 1)
+        time.sleep(1.05)  # observations of one second and content are one
+
+    assert [number for number, tried in enumerate(tries, 1) if tried] == [1, 2, 4, 8]
+    events = sorted(Path(settings.store).glob("v1/events/*/*/*/*-observation-*.json"))
+    told = [json.loads(event.read_bytes()).get("requisites") for event in events]
+    assert [number for number, found in enumerate(told, 1) if found == {"wanted": 5, "captured": 4}] == [1, 2, 4, 8]
+
+
+def test_a_visit_that_may_complete_a_version_asks_for_the_page_itself(settings: Settings, site: Site) -> None:
+    """An answer 304 would not say what the page needs."""
+    page = ANSWERS["/"]
+    site.answers = {**ANSWERS, "/": replace(page, headers={"ETag": '"a"'})}
+    for _ in range(4):
+        archived(settings, site.url("/"))
+        time.sleep(1.05)
+
+    conditional = ["if-none-match" in headers for path, headers in site.asked if path == "/"]
+    assert conditional == [False, False, False, True]
+
+
+def test_a_page_that_is_captured_alone_completes_nothing(settings: Settings, site: Site) -> None:
+    archived(settings, site.url("/"))
+    site.answers = {**ANSWERS, "/gone.png": Answer(b"\x89PNG\r\n\x1a\nback")}
+    before = len(site.asked)
+    assert archived(replace(settings, mode="page"), site.url("/")).kind == "unchanged"
     assert len(site.asked) == before + 1
 
 

@@ -39,6 +39,7 @@ def capture_facts(capture: Capture) -> dict[str, Any]:
         **({"robots": dataclasses.asdict(robots)} if robots else {}),
         **({"rendered": rendered_facts(capture, capture.rendered)} if capture.rendered else {}),
         **({"not_rendered": capture.not_rendered} if capture.not_rendered else {}),
+        **({"probe": dataclasses.asdict(capture.probe)} if capture.probe else {}),
     }
 
 

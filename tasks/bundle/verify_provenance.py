@@ -47,6 +47,8 @@ def _check_capture(
             findings.add("derived-mismatch", PLACE, f"a certificate of the digest {digest}", digest_of(der))
     if not _is_robots(capture.get("robots")):
         findings.add("derived-broken", PLACE, "robots with policy, allowed and reason", capture["robots"])
+    if not _is_probe(capture.get("probe"), [one.url for one in responses]):
+        findings.add("derived-broken", PLACE, "probe with a url of the WARC and a likeness", capture["probe"])
     sessions = [one["tls"] for one in capture["exchanges"]]
     for session in filter(None, sessions):
         if session["chain_is"] not in _CHAINS or not set(session["chain"][1:]) <= certificates.keys():
@@ -64,6 +66,16 @@ def _is_robots(note: object) -> bool:
         return True
     kinds = {"policy": str, "allowed": bool, "reason": str}
     return isinstance(note, dict) and {name: type(value) for name, value in note.items()} == kinds
+
+
+def _is_probe(note: object, held: Sequence[str]) -> bool:
+    """Whether it is what was noted of a missing page, whose answer is there; None where nobody asked for one."""
+    if note is None:
+        return True
+    if not isinstance(note, dict) or note.keys() != {"url", "likeness"} or note["url"] not in held:
+        return False
+    likeness = note["likeness"]
+    return type(likeness) in (int, float) and 0 <= likeness <= 1
 
 
 def _leaves(notes: Sequence[Record]) -> Iterator[str]:

@@ -10,8 +10,9 @@ from tasks.capture.led import is_led_home, leads_to, target_of
 from tasks.capture.signs import HEAD_CHARS, Sign, Signs, folded
 from tasks.records import Capture, PageText, VerdictKind
 
-__all__ = ["Evidence", "find_evidence", "weigh"]
+__all__ = ["LIKE", "Evidence", "find_evidence", "weigh"]
 
+LIKE: Final = 0.7  # likeness to its host's error page from which on a page is one
 _NOTE: Final = 90  # words: with so many there is an article beside a notice about cookies or a box to log in
 _BESIDE: Final = (VerdictKind.CONSENT, VerdictKind.LOGIN)  # walls whose text stands in boxes of good pages, too
 _SHORT: Final = 100  # words: a page with fewer is short for an article that a paywall lets see in full
@@ -60,6 +61,7 @@ def find_evidence(capture: Capture, page: PageText, facts: Facts | None, signs: 
     return [
         *found,
         *_home(capture, facts),
+        *_error_page(capture),
         *_login(facts, seen.words),
         *_consent(facts),
         *_paywall(facts),
@@ -128,6 +130,11 @@ def _is_value(value: str, wanted: tuple[str, ...]) -> bool:
 def _home(capture: Capture, facts: Facts) -> Iterator[Evidence]:
     if is_led_home(capture.url, capture.final_url):
         yield Evidence(VerdictKind.SOFT404, "soft404-redirect-home", 0.3 if facts.is_article else 0.85)
+
+
+def _error_page(capture: Capture) -> Iterator[Evidence]:
+    if capture.probe and capture.probe.likeness >= LIKE:
+        yield Evidence(VerdictKind.SOFT404, "soft404-like-error-page", 0.9)
 
 
 def _login(facts: Facts, words: int) -> Iterator[Evidence]:

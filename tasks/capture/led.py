@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-__all__ = ["is_led_home", "leads_to", "target_of"]
+__all__ = ["is_home", "is_led_home", "leads_to", "of_one_site", "target_of"]
 
 _HOME_SEGMENT = re.compile(r"(?:index|default|home)(?:\.[a-z]{3,5})?|[a-z]{2}(?:[-_][a-z]{2})?")
 _EXTENSION = re.compile(r"\.[a-z]{3,5}$")
@@ -43,6 +43,22 @@ def is_led_home(asked: str, final: str) -> bool:
         return False
     at_home = not _inner(two) and not two.query
     return at_home and bool(_inner(one)) and _site(one) == _site(two)
+
+
+def is_home(url: str) -> bool:
+    """Whether this is the address of a home page, in whatever language."""
+    try:
+        return not _inner(urlsplit(url))
+    except ValueError:
+        return False
+
+
+def of_one_site(url: str, other: str) -> bool:
+    """Whether both are on one host, `www`, mobile and AMP hosts taken for the same."""
+    try:
+        return _site(urlsplit(url)) == _site(urlsplit(other))
+    except ValueError:
+        return False
 
 
 def _inner(parts: SplitResult) -> list[str]:

@@ -70,6 +70,11 @@ class Entry:
         return self.verdict.good and not self.tombstone
 
     @property
+    def quarantine(self) -> bool:
+        """Whether it is kept apart for its bad verdict: stored, named by id only, never the newest version."""
+        return not self.verdict.good and not self.tombstone
+
+    @property
     def urls(self) -> tuple[Page, ...]:
         """The URLs that this bundle answers for, with why: as asked, as answered, and as the page names itself."""
         return pages_of(self.url, self.final_url, self.canonical_url)

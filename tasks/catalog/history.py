@@ -107,6 +107,7 @@ class Version:
             "captured_at": entry.captured_at,
             "verdict": entry.verdict.value,
             "reasons": list(entry.reasons),
+            "quarantine": entry.quarantine,
             "title": entry.title,
             "words": entry.words,
             "observed": entry.observed,

@@ -11,6 +11,7 @@ from tasks.catalog.entries import Entry
 from tasks.catalog.identity import host_of_key, identity
 from tasks.catalog.tables import entries_where
 from tasks.catalog.words import fold
+from tasks.records import VerdictKind
 
 __all__ = ["Filters", "host_named", "listed"]
 
@@ -30,6 +31,7 @@ class Filters:
     language: str = ""  # with its regions
     limit: int | None = None  # the newest
     every: bool = False  # also bundles that another one of the capture stands for
+    quarantine: bool = False  # only those with a bad verdict
 
 
 def host_named(text: str) -> str:
@@ -71,6 +73,10 @@ def _condition(filters: Filters) -> tuple[str, tuple[Any, ...]]:
         parts.append(("id < ?", (f"{filters.until + timedelta(days=1):%Y%m%d}",)))
     if filters.verdict:
         parts.append(("verdict = ?", (filters.verdict,)))
+    if filters.quarantine:
+        good = tuple(kind.value for kind in VerdictKind if kind.good)
+        parts += [("verdict != ?", (kind,)) for kind in good]
+        parts.append(("id NOT IN (SELECT bundle FROM tombstone)", ()))
     if filters.language:
         language = filters.language.lower()
         parts.append(

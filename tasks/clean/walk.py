@@ -7,7 +7,7 @@ double line break. Everything later (choice, soup, ledger) works on these lists 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 
 from lxml import etree
 
@@ -18,6 +18,21 @@ __all__ = ["Page", "visible_chars", "walk"]
 
 _INITIAL = re.compile("drop-?_?cap|lettrine|initial", re.IGNORECASE)
 _LONGEST_INITIAL = 3  # with a quotation mark
+_MAY_SWALLOW = frozenset(["button"])  # the others cannot hold tags: libxml2 closes them
+# The control itself comes first among these: the second one found is in it.
+_NEVER_IN_CONTROLS = (
+    "button",
+    "main",
+    "article",
+    "section",
+    "nav",
+    "header",
+    "footer",
+    "form",
+    "h1",
+    "input",
+    "textarea",
+)
 
 
 @dataclass(slots=True)
@@ -63,6 +78,14 @@ def _is_initial(element: etree._Element) -> bool:
     if text is None or len(text) > _LONGEST_INITIAL or len(element) or not text.strip():
         return False
     return _INITIAL.search(element.get("class") or "") is not None
+
+
+def _is_unclosed(control: etree._Element) -> bool:
+    """Whether a control holds what none can: its end was overlooked, and the rest of the page fell into it.
+
+    That is what libxml2 makes of <button><div></button>; browsers close the button.
+    """
+    return control.tag in _MAY_SWALLOW and next(islice(control.iter(*_NEVER_IN_CONTROLS), 1, None), None) is not None
 
 
 def _seen_texts(element: etree._Element) -> Iterable[str | None]:
@@ -130,6 +153,8 @@ def walk(root: etree._Element) -> Page:
         for child in children:
             tag = child.tag
             flags = flags_of(tag, 0) if tag.__class__ is str else UNSEEN | ATOM
+            if flags & WIDGET and len(child) and _is_unclosed(child):
+                tag, flags = "div", BLOCK
             if flags & ATOM:
                 if flags & WIDGET:
                     if len(texts) > opened:

@@ -19,13 +19,14 @@ from tasks.capture.chunks import is_framed
 from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
 from tasks.capture.head import HEAD_END, parse_stored_head, resource_head
-from tasks.capture.verdict import judge
+from tasks.capture.signs import Signs, load_signs
 from tasks.catalog import Broken, Heard, is_id, locate, stop_at
 from tasks.clean import RuleSet, load_rules
-from tasks.clean.explain import Explanation, Fate, explain_page
+from tasks.clean.explain import Explanation, explain_page
 from tasks.cleaning import read_html
 from tasks.errors import FormatError, NotFound
-from tasks.records import Exchange, PageText, Removal, count_words, digest_of
+from tasks.pipeline import read_capture
+from tasks.records import Exchange, PageText, Removal, digest_of
 from tasks.retrieve import check_sound, fetched, read_shown
 from tasks.settings import Settings
 from tasks.store import open_store
@@ -77,7 +78,7 @@ def explain_target(
     if "://" not in target:
         remedy = "Name an HTML file or a bundle, the id of a stored bundle, or a URL with https://"
         raise NotFound("no such file", where=target, remedy=remedy)
-    return explain_url(target, settings, rules)
+    return explain_url(target, settings, rules, signs=load_signs(tuple(dirs)))
 
 
 def _is_there(name: str) -> bool:
@@ -102,13 +103,12 @@ def _is_bundle(path: Path) -> bool:
 
 
 # ------------------------------------------------------------------ a URL
-def explain_url(url: str, settings: Settings, rules: RuleSet) -> Explained:
-    """The page as it is now: captured under the same policy as for `archive`, and stored nowhere."""
+def explain_url(url: str, settings: Settings, rules: RuleSet, *, signs: Signs | None = None) -> Explained:
+    """The page as it is now: captured and judged under the same policy as for `archive`, and stored nowhere."""
     with Recorder(settings) as recorder, contextlib.closing(recorder.capture(url)) as capture:
         page = read_page(capture.page, settings.max_decoded_bytes)
         explanation = _explained(page, capture.final_url, rules)
-        words = count_words(" ".join(span.text for span in explanation.spans if span.fate is Fate.ARTICLE))
-        verdict = judge(capture, page, words, settings.thin_words)
+        verdict = read_capture(capture, settings, rules, signs).verdict
     notes = ["captured just now, not stored"]
     if not verdict.good:
         notes.append(f"verdict {verdict.kind.value} ({', '.join(verdict.reasons)})")

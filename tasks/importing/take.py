@@ -13,6 +13,7 @@ from tasks.bundle.pack import pack_bundle
 from tasks.bundle.sign import Signer
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.bundle.verify_manifest import manifest_of
+from tasks.capture.signs import Signs, load_signs
 from tasks.clean import RuleSet, load_rules
 from tasks.errors import (
     DiskFull,
@@ -53,6 +54,7 @@ class Bench:
     dry_run: bool = False
     today: date | None = None  # the day of the commit; None: by the clock
     signer: Signer | None = None  # of the bundles that are made here
+    signs: Signs | None = None  # of walls; None: those of the program
 
 
 @contextlib.contextmanager
@@ -60,12 +62,13 @@ def open_bench(
     settings: Settings, rule_dirs: Iterable[Path], *, dry_run: bool = False, today: date | None = None
 ) -> Iterator[Bench]:
     """The bench for one command; temporary files are gone afterwards."""
-    rules, signer = load_rules(tuple(rule_dirs)), None if dry_run else signer_of(settings)
+    dirs = tuple(rule_dirs)
+    rules, signs, signer = load_rules(dirs), load_signs(dirs), None if dry_run else signer_of(settings)
     with (
         open_store(settings.store, settings) as store,
         tempfile.TemporaryDirectory(prefix="tearsheet-") as workspace,
     ):
-        yield Bench(settings, rules, store, Path(workspace), dry_run, today, signer=signer)
+        yield Bench(settings, rules, store, Path(workspace), dry_run, today, signer, signs)
 
 
 def import_files(paths: Iterable[Path], bench: Bench, *, heard: Heard) -> Iterator[FileReport]:
@@ -152,7 +155,7 @@ def _take_page(foreign: Foreign, page: Page, originals: Originals, bench: Bench,
         contextlib.closing(rebuild_capture(foreign, page.chain, originals)) as capture,
         tempfile.TemporaryDirectory(dir=bench.workspace) as folder,
     ):
-        reading = read_capture(capture, bench.settings, bench.rules)
+        reading = read_capture(capture, bench.settings, bench.rules, bench.signs)
         title = reading.metadata.title.value if reading.metadata.title else ""
         facts: dict[str, Any] = {
             "verdict": reading.verdict.kind.value,
@@ -169,7 +172,10 @@ def _take_page(foreign: Foreign, page: Page, originals: Originals, bench: Bench,
             verdict=reading.verdict,
             article=reading.article,
             metadata=reading.metadata,
-            provenance={**provenance_of(bench.settings, bench.rules), "imported": _imported(foreign, page, originals)},
+            provenance={
+                **provenance_of(bench.settings, bench.rules, bench.signs),
+                "imported": _imported(foreign, page, originals),
+            },
             signer=bench.signer,
         )
         _check_packed(bundle, capture)

@@ -38,7 +38,7 @@ def manifest(at: str = "20260314073000", text: str = "The tide came in.", **more
         "url": url,
         "final_url": more.pop("final_url", url),
         "captured_at": f"{at[:4]}-{at[4:6]}-{at[6:8]}T{at[8:10]}:{at[10:12]}:{at[12:14]}Z",
-        "verdict": {"kind": more.pop("verdict", "ok"), "reasons": []},
+        "verdict": {"kind": more.pop("verdict", "ok"), "reasons": list(more.pop("reasons", ()))},
         "status": 200,
         "media_type": "text/html",
         "words": len(text.split()),

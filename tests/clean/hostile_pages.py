@@ -57,6 +57,7 @@ _TABLE: Final[Mapping[str, tuple[Make, int]]] = {
     "nested svg": (nested("svg"), 100_000),
     "nested math": (nested("math", text="<mrow>"), 100_000),
     "nested button": (nested("button", text="press"), 100_000),
+    "buttons left open": (repeated("<button><div><div>press</button>"), 100_000),
     "nested b, stray ends": (lambda n: article_page("<b>" * n + PROSE + "</i>" * n), 100_000),
     "nested b below the limit, stray ends": (lambda n: article_page("<b>" * 240 + PROSE + "</i>" * n), MILLION),
     "misnested marks": (repeated("<b><i><p>x</b></i>"), 100_000),

@@ -79,6 +79,19 @@ def test_marks_without_words_go_with_what_stands_around_them() -> None:
     assert "* * *" not in kept(article_page("") + "<footer><p>News</p><p>* * *</p><p>Sport</p></footer>")
 
 
+def test_a_button_whose_end_was_overlooked_takes_no_page_with_it() -> None:
+    """libxml2 puts all of the page that follows into the button; browsers close it."""
+    html = f"<header><button><div><div></button></header><main>{LONG}</main><button>Back to top</button>"
+    assert kept(html) == [BEFORE, AFTER]
+    assert concept(html, "Back to top") == "widget"
+
+
+def test_a_button_with_blocks_inside_is_a_control_all_the_same() -> None:
+    html = article_page(f"<button><div><p>{BEFORE}</p><span>Read on</span></div></button>")
+    assert kept(html).count(BEFORE) == kept(article_page("")).count(BEFORE)
+    assert concept(html, f"{BEFORE}Read on") == "widget"
+
+
 def test_a_control_is_never_article() -> None:
     html = article_page("<button>Read it all aloud to me, please, from the start to the very end of the story</button>")
     assert [text for text in kept(html) if text.startswith("Read it all")] == []

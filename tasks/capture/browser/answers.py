@@ -142,7 +142,10 @@ class Answers:
             self._led[network_id] = exchange.url
         elif (reason := _lacks(exchange)) and not _is_unasked_icon(url, self.page):
             self._note(self._missing, exchange.url, reason)
-        return self._handed_on(exchange, self.settings.requisite_bytes)
+        answer = self._handed_on(exchange, self.settings.requisite_bytes)
+        if len(answer.body) >= self.settings.requisite_bytes:  # the page had no more of it, whatever the WARC has
+            self._note(self._missing, exchange.url, "decoded-over-limit")
+        return answer
 
     @staticmethod
     def _normal(url: str) -> str:

@@ -70,7 +70,8 @@ _FLAGS = (
     "--disable-hang-monitor",
     "--disable-features=Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,AutofillServerCommunication,"
     "CertificateTransparencyComponentUpdater,IsolateOrigins,site-per-process,BackForwardCache,Prerender2,"
-    "WebRtcHideLocalIpsWithMdns",  # it would join a multicast group; there are no local addresses to hide
+    "WebRtcHideLocalIpsWithMdns,"  # it would join a multicast group; there are no local addresses to hide
+    "WebUIOmniboxPopup,WebUIOmniboxAimPopup",  # pages of its own that nobody sees: 70 MB
 )
 _ALONE = ("--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 _AS_USER = ("--user", "--map-current-user")
@@ -132,7 +133,8 @@ class Chromium:
             raise CaptureTransient(
                 f"the browser did not start: {error!r}",
                 where=path,
-                remedy="Run it by hand with --headless=new --dump-dom about:blank and see what it says",
+                remedy="Run it by hand with --headless=new --dump-dom about:blank and see what it says; its sandbox "
+                "takes user namespaces (unshare -r true)",
                 code="browser-start",
             ) from None
         except BaseException:

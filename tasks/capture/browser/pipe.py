@@ -4,6 +4,7 @@ No TCP port is opened, so nobody else on this machine can steer the browser. htt
 """
 
 import json
+import queue
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -14,6 +15,7 @@ from typing import Any, BinaryIO
 __all__ = ["CallFailed", "Gone", "Late", "Pipe"]
 
 _PIECE_BYTES = 1 << 18
+_END = b""  # nothing more is to be written
 _MOST_BYTES = 1 << 29  # of one message; a browser that sends more is not to be trusted with our memory
 
 # Method, parameters, session (empty: the browser's own).
@@ -29,15 +31,20 @@ class Gone(Exception):
 
 
 class Pipe:
-    """Calls into a browser and events out of it; safe in threads. Events are told in the thread that reads."""
+    """Calls into a browser and events out of it; safe in threads. Events are told in the thread that reads.
+
+    Nobody waits for a browser that takes nothing in: another thread writes, and calls have their time.
+    """
 
     def __init__(self, reader: BufferedReader, writer: BinaryIO, on_event: OnEvent) -> None:
         self._reader, self._writer, self._on_event = reader, writer, on_event
-        self._guard, self._writing = threading.Lock(), threading.Lock()
+        self._guard, self._to_write = threading.Lock(), queue.SimpleQueue[bytes]()
         self._waiting: dict[int, Future[dict[str, Any]]] = {}
         self._count, self._ended = 0, False
-        self._thread = threading.Thread(target=self._read, name="cdp", daemon=True)
-        self._thread.start()
+        targets = {"cdp-read": self._read, "cdp-write": self._write}
+        self._threads = [threading.Thread(target=each, name=name, daemon=True) for name, each in targets.items()]
+        for thread in self._threads:
+            thread.start()
 
     def begin(self, method: str, params: Mapping[str, Any] | None = None, session: str = "") -> Future[dict[str, Any]]:
         """A call whose answer is waited for elsewhere; the future raises CallFailed or Gone."""
@@ -64,14 +71,13 @@ class Pipe:
                 return
             self._count += 1
             number = self._count
-        try:
-            self._send(number, method, params, session)
-        except Gone:
-            return
+        self._send(number, method, params, session)
 
     def close(self) -> None:
-        """Returns when the reading thread has ended; the browser must have ended before."""
-        self._thread.join()
+        """Returns when both threads have ended; the browser must have ended before."""
+        self._to_write.put(_END)
+        for thread in self._threads:
+            thread.join()
         for file in (self._reader, self._writer):
             try:
                 file.close()
@@ -82,13 +88,16 @@ class Pipe:
         message: dict[str, Any] = {"id": number, "method": method, "params": params or {}}
         if session:
             message["sessionId"] = session
-        data = json.dumps(message).encode() + b"\0"
+        self._to_write.put(json.dumps(message).encode() + b"\0")
+
+    # ---------------------------------------------------------------- the writing thread
+    def _write(self) -> None:
         try:
-            with self._writing:
+            while data := self._to_write.get():
                 self._writer.write(data)
                 self._writer.flush()
         except (OSError, ValueError):
-            raise Gone(method) from None
+            return  # it has ended; so says the thread that reads
 
     # ---------------------------------------------------------------- the reading thread
     def _read(self) -> None:

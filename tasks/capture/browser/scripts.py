@@ -7,9 +7,14 @@ SCROLL = """
 (async () => {
   for (const e of document.querySelectorAll('img[loading=lazy], iframe[loading=lazy]')) e.loading = 'eager';
   const root = () => document.scrollingElement || document.documentElement;
+  // What comes into view is noticed when a frame is drawn; a busy machine takes its time for one.
+  const drawn = () => new Promise(done => {
+    setTimeout(done, 500);
+    requestAnimationFrame(() => requestAnimationFrame(done));
+  });
   for (let y = 0, n = 0; root() && y < root().scrollHeight && n < 50; n++, y += innerHeight * 0.9) {
     scrollTo({top: y, behavior: 'instant'});
-    await new Promise(done => setTimeout(done, 50));
+    await Promise.all([drawn(), new Promise(done => setTimeout(done, 50))]);
   }
   scrollTo({top: 0, behavior: 'instant'});
 })()

@@ -21,7 +21,7 @@ from tests.hostile.tough_server import ToughServer
 
 LIMITS: dict[str, Any] = {
     "browser_page_s": 5.0,
-    "browser_quiet_s": 0.3,
+    "browser_quiet_s": 0.2,
     "browser_requests": 60,
     "browser_bytes": 4 << 20,
     "browser_memory_mb": 1200,
@@ -32,7 +32,7 @@ LIMITS: dict[str, Any] = {
     "max_decoded_bytes": 8 << 20,
     "requisite_bytes": 2 << 20,
 }
-AFTER_THE_LIMIT_S = 10.0  # for the pictures of a page that used up its time, and for a browser that has to be ended
+AFTER_THE_LIMIT_S = 20.0  # for DOM and pictures of a page that used up its time, and for a browser that has to be ended
 
 
 def nobody_knows(host: str, port: int, family: int = 0, kind: int = 0, *_: Any) -> list[Any]:
@@ -51,6 +51,7 @@ class World:
     server: ToughServer
     other: ToughServer
     folder: Path  # temporary files go there
+    aims: tuple[str, ...]  # `host:port` of what the pages try to reach
     settings: Settings
     kept: list[Capture] = field(default_factory=list)  # what a test was given; closed after it
 
@@ -109,7 +110,7 @@ def made_world(folder: Path, *, alone: bool) -> Iterator[World]:
         pages = cases(lambda: aims, lambda: other.pair)
         server, other = (stack.enter_context(ToughServer(cases=pages)) for _ in range(2))
         wire = stack.enter_context(Wire({("127.0.0.1", each.port) for each in (server, other)})) if alone else None
-        world = World(trap, wire, server, other, folder, load_settings(environ={}))
+        world = World(trap, wire, server, other, folder, aims, load_settings(environ={}))
         world.settings = world.settings_with()
         yield world
 

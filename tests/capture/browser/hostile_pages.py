@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import unquote_to_bytes
 
-from tests.hostile.cases import CASES, Case, Pause, Request, Step, Wait, response
+from tests.hostile.cases import CASES, Case, Pause, Request, Step, response
 
 __all__ = ["MARK", "PAGES", "Page", "cases"]
 
@@ -33,7 +33,8 @@ class Page:
     head: str = ""
     talks: bool = False  # it tries the network: run without namespaces too
     may_fail: bool = False  # the browser may have to be given up
-    leaves: bool = False  # what is shown may be another document than the one asked for
+    leaves: bool = False  # what is shown may be another document than the one asked for, or nothing
+    page_s: float = 5.0  # its time; less where it would take all of it
 
 
 def script(text: str) -> str:
@@ -45,7 +46,8 @@ PAGES = (
     Page(
         "webrtc-stun-and-turn",
         script(
-            """each(t => { const pc = new RTCPeerConnection({iceServers: [{urls: 'stun:' + t}, {username: 'a', credential: 'b',
+            """each(t => { const pc = new RTCPeerConnection({iceServers: [{urls: 'stun:' + t},
+            {username: 'a', credential: 'b',
             urls: ['turn:' + t + '?transport=udp', 'turn:' + t + '?transport=tcp', 'turns:' + t + '?transport=tcp']}]});
             pc.createDataChannel('x'); pc.createOffer().then(o => pc.setLocalDescription(o)) })"""
         ),
@@ -61,7 +63,8 @@ PAGES = (
             await b.setRemoteDescription(a.localDescription); await b.setLocalDescription(await b.createAnswer());
             await a.setRemoteDescription(b.localDescription);
             each(t => { const at = t.lastIndexOf(':'), host = t.slice(0, at).replace(/[\\[\\]]/g, '');
-              for (const kind of ['udp', 'tcp']) a.addIceCandidate({sdpMid: '0', candidate: `candidate:1 1 ${kind} 2122260223 `
+              for (const kind of ['udp', 'tcp']) a.addIceCandidate({sdpMid: '0', candidate:
+                `candidate:1 1 ${kind} 2122260223 `
                 + `${host} ${t.slice(at + 1)} typ host` + (kind == 'tcp' ? ' tcptype passive' : '')}) }) })()"""
         ),
         talks=True,
@@ -111,7 +114,8 @@ PAGES = (
         "",
         head="%HINTS",
         headers=(
-            "Link: <http://%t/>; rel=preconnect, <http://%t/a>; rel=preload; as=image, <//hint.example/>; rel=dns-prefetch",
+            "Link: <http://%t/>; rel=preconnect, <http://%t/a>; rel=preload; as=image, "
+            "<//hint.example/>; rel=dns-prefetch",
             'Alt-Svc: h3="%t"; ma=60, h2="%t"; ma=60',
         ),
         talks=True,
@@ -160,11 +164,13 @@ PAGES = (
             each(t => new Worker('http://' + t + '/w.js'))"""
         ),
         talks=True,
+        page_s=3.0,
     ),
     Page(
         "worklets",
         script(
-            """each(t => { CSS.paintWorklet.addModule('http://' + t + '/p.js'); sharedStorage.worklet.addModule('http://' + t);
+            """each(t => { CSS.paintWorklet.addModule('http://' + t + '/p.js');
+            sharedStorage.worklet.addModule('http://' + t);
             new AudioContext().audioWorklet.addModule('http://' + t + '/a.js') })"""
         ),
         talks=True,
@@ -172,11 +178,13 @@ PAGES = (
     Page(
         "services-of-the-browser",
         "<link rel=manifest href='http://%t/m.json'><link rel=search type=application/opensearchdescription+xml "
-        "href='http://%t/o.xml'><img attributionsrc='http://%t/as' src=/pixel><a id=p ping='http://%t/ping' href='#x'>x</a>"
+        "href='http://%t/o.xml'><img attributionsrc='http://%t/as' src=/pixel>"
+        "<a id=p ping='http://%t/ping' href='#x'>x</a>"
         + script(
             """p.click(); const all = [() => new webkitSpeechRecognition().start(), () => speechSynthesis.speak(new
             SpeechSynthesisUtterance('hello')), () => navigator.geolocation.getCurrentPosition(() => 0),
-            () => Notification.requestPermission(), () => navigator.mediaDevices.getUserMedia({audio: true, video: true}),
+            () => Notification.requestPermission(),
+            () => navigator.mediaDevices.getUserMedia({audio: true, video: true}),
             () => navigator.mediaDevices.getDisplayMedia(), () => navigator.usb.requestDevice({filters: []}),
             () => navigator.bluetooth.requestDevice({acceptAllDevices: true}), () => navigator.clipboard.readText(),
             () => new PresentationRequest(['http://' + traps[0], 'cast:0F5096E8']).start(),
@@ -191,14 +199,16 @@ PAGES = (
             () => navigator.joinAdInterestGroup({owner: location.origin, name: 'x', updateURL: '/u'}, 99),
             () => document.browsingTopics(), () => navigator.requestMIDIAccess(), () => showOpenFilePicker(),
             () => navigator.requestMediaKeySystemAccess('com.widevine.alpha', [{initDataTypes: ['cenc'],
-              videoCapabilities: [{contentType: 'video/mp4; codecs="avc1.42E01E"'}]}]), () => navigator.wakeLock.request()];
+              videoCapabilities: [{contentType: 'video/mp4; codecs="avc1.42E01E"'}]}]),
+            () => navigator.wakeLock.request()];
             for (const one of all) { try { const r = one(); r && r.catch && r.catch(() => 0) } catch (e) {} }"""
         ),
         talks=True,
     ),
     Page(
         "media",
-        "<video autoplay muted src='http://%t/v'></video><video controls poster='http://%t/p'><source src='http://%t/s'>"
+        "<video autoplay muted src='http://%t/v'></video><video controls poster='http://%t/p'>"
+        "<source src='http://%t/s'>"
         "<track default src='http://%t/t'></video><audio autoplay src='http://%t/a'></audio><object data='http://%t/o'>"
         "</object><embed src='http://%t/e'><svg><image href='http://%t/i'/><use href='http://%t/u#x'/></svg>"
         "<input type=image src='http://%t/n'><body background='http://%t/b'><fencedframe></fencedframe>",
@@ -218,8 +228,8 @@ PAGES = (
     Page(
         "redirects-into-the-house",
         "".join(
-            f"<img src='/redirect-to?{there}'><iframe src='/redirect-to?{there}'></iframe><script src='/redirect-to?{there}'>"
-            "</script>"
+            f"<img src='/redirect-to?{there}'><iframe src='/redirect-to?{there}'></iframe>"
+            f"<script src='/redirect-to?{there}'></script>"
             for there in ("http://%t/", "http://169.254.169.254/latest/meta-data/", "http://[fd00:ec2::254]/latest/")
         ),
         talks=True,
@@ -238,14 +248,16 @@ PAGES = (
         "<a id=a target=_blank href='http://%t/blank'>a</a><a id=b target=_blank rel=noopener href='/plain?blank'>b</a>"
         + script(
             """each(t => { open('http://' + t); open('http://' + t, '', 'noopener,width=99') }); open('/plain?popup');
-            const w = open(''); if (w) { w.location = 'http://' + traps[0]; w.document.write('x') } a.click(); b.click();
+            const w = open(''); if (w) { w.location = 'http://' + traps[0]; w.document.write('x') }
+            a.click(); b.click();
             for (let i = 0; i < 50; i++) open('about:blank', 'w' + i)"""
         ),
         talks=True,
     ),
     Page(
         "downloads",
-        "<a id=a download='x.bin' href='/pixel'>a</a><a id=b download='evil.sh'>b</a><iframe src='/attachment'></iframe>"
+        "<a id=a download='x.bin' href='/pixel'>a</a><a id=b download='evil.sh'>b</a>"
+        "<iframe src='/attachment'></iframe>"
         "<a id=c download href='http://%t/'>c</a>"
         + script("b.href = URL.createObjectURL(new Blob(['x'])); for (const e of [a, b, c]) { e.click(); e.click() }"),
         talks=True,
@@ -263,14 +275,25 @@ PAGES = (
     ),
     Page("print", script("print(); addEventListener('afterprint', () => print()); setInterval(print, 50)")),
     # ---- without end
-    Page("timers", script("function f() { setTimeout(f, 0); setTimeout(f, 0) } f(); setInterval(f, 1)"), may_fail=True),
-    Page("loop-while-it-loads", script("while (true) ;"), may_fail=True),
-    Page("loop-after-it-loaded", script("onload = () => setTimeout(() => { while (true) ; }, 50)"), may_fail=True),
-    Page("loop-of-promises", script("(async () => { while (true) await 0 })()"), may_fail=True),
+    Page(
+        "timers",
+        script("function f() { setTimeout(f, 0); setTimeout(f, 0) } f(); setInterval(f, 1)"),
+        may_fail=True,
+        page_s=3.0,
+    ),
+    Page("loop-while-it-loads", script("while (true) ;"), may_fail=True, page_s=3.0),
+    Page(
+        "loop-after-it-loaded",
+        script("onload = () => setTimeout(() => { while (true) ; }, 50)"),
+        may_fail=True,
+        page_s=3.0,
+    ),
+    Page("loop-of-promises", script("(async () => { while (true) await 0 })()"), may_fail=True, page_s=3.0),
     Page(
         "loop-on-scroll",
         "<hr style='margin:5000px'>" + script("addEventListener('scroll', () => { while (true) ; })"),
         may_fail=True,
+        page_s=3.0,
     ),
     Page(
         "loop-in-wasm",
@@ -278,20 +301,22 @@ PAGES = (
             f"new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([{WASM_LOOP}]))).exports.f()",
         ),
         may_fail=True,
+        page_s=3.0,
     ),
     Page("loops-in-workers", script("for (let i = 0; i < 8; i++) new Worker('data:text/javascript,while(true);')")),
     Page(
         "iframes-10000",
         script("for (let i = 0; i < 10000; i++) document.body.append(document.createElement('iframe'))"),
         may_fail=True,
+        page_s=3.0,
     ),
-    Page("iframes-in-iframes", f"<iframe src='/iframes-in-iframes?{{n}}'></iframe><iframe src='/nest?1'></iframe>"),
+    Page("iframes-in-iframes", "<iframe src='/iframes-in-iframes?{n}'></iframe><iframe src='/nest?1'></iframe>"),
     Page(
         "canvas-2-gb",
         script(
-            """window.kept = []; for (let i = 0; i < 4; i++) { const c = document.createElement('canvas'); c.width = c.height
-            = 16384; const x = c.getContext('2d'); x.fillRect(0, 0, 16384, 16384); kept.push(c, x.getImageData(0, 0, 16384,
-            8192)); document.body.append(c) }"""
+            """window.kept = []; for (let i = 0; i < 4; i++) { const c = document.createElement('canvas');
+            c.width = c.height = 16384; const x = c.getContext('2d'); x.fillRect(0, 0, 16384, 16384);
+            kept.push(c, x.getImageData(0, 0, 16384, 8192)); document.body.append(c) }"""
         ),
         may_fail=True,
     ),
@@ -307,6 +332,7 @@ PAGES = (
         "memory-of-strings",
         script("window.kept = []; setInterval(() => kept.push(new Array(1e7).fill('x' + kept.length)), 5)"),
         may_fail=True,
+        page_s=3.0,
     ),
     Page("location-for-ever", script("location = '?' + Math.random()"), leaves=True, may_fail=True),
     Page("reload-for-ever", script("setTimeout(() => location.reload(), 1)"), leaves=True, may_fail=True),
@@ -314,13 +340,19 @@ PAGES = (
     Page("refresh-header-for-ever", "", headers=("Refresh: 0",), leaves=True, may_fail=True),
     Page("history-for-ever", script("let n = 0; setInterval(() => history.pushState(0, '', '?' + n++), 1)")),
     Page("hashes-for-ever", script("let n = 0; setInterval(() => location.hash = n++, 1)")),
-    Page("fetch-storm", script("for (let i = 0; i < 20000; i++) fetch('/pixel?' + i).catch(() => 0)"), may_fail=True),
+    Page(
+        "fetch-storm",
+        script("for (let i = 0; i < 20000; i++) fetch('/pixel?' + i).catch(() => 0)"),
+        may_fail=True,
+        page_s=3.0,
+    ),
     Page("images-1000", "".join(f"<img src='/pixel?{n}'>" for n in range(1000))),
     Page("imports-of-style", "", head="<link rel=stylesheet href='/sheet?0'>"),
     Page(
         "dripping",
         "<img src='/drip?1'><iframe src='/drip?2'></iframe>"
         + script("fetch('/drip?3').then(async r => { for await (const part of r.body) ; })"),
+        page_s=3.0,
     ),
     Page(
         "synchronous-requests",
@@ -328,6 +360,7 @@ PAGES = (
             "for (let i = 0; i < 3; i++) { const x = new XMLHttpRequest(); x.open('GET',"
             "'/drip?' + i, false); try { x.send() } catch (e) {} }"
         ),
+        page_s=3.0,
     ),
     Page(
         "bombs",
@@ -343,7 +376,8 @@ PAGES = (
     Page(
         "elements-300000",
         script(
-            "const e = document.createElement('section'); e.innerHTML = '<i>x</i>'.repeat(300000); document.body.append(e)"
+            "const e = document.createElement('section'); e.innerHTML = '<i>x</i>'.repeat(300000);"
+            "document.body.append(e)"
         ),
         may_fail=True,
     ),
@@ -354,14 +388,15 @@ PAGES = (
         ),
         may_fail=True,
     ),
-    Page("tall", "<div style='height:30000000px;background:linear-gradient(red,blue)'></div>"),
-    Page("wide", "<div style='width:900000px;height:900000px'>x</div>"),
+    Page("tall", "<div style='height:30000000px;background:linear-gradient(red,blue)'></div>", page_s=3.0),
+    Page("wide", "<div style='width:900000px;height:900000px'>x</div>", page_s=3.0),
     Page(
         "scrolls-for-ever",
         script(
             "const more = () => { for (let i = 0; i < 20; i++) document.body.append(document.createElement('hr'), "
             "'line ' + i) }; more(); more(); addEventListener('scroll', more)"
         ),
+        page_s=3.0,
     ),
     Page("text-of-60-mb", script("document.body.append('x '.repeat(30e6))"), may_fail=True),
     Page("title-of-20-mb", script("document.title = 'x'.repeat(20e6)"), may_fail=True),
@@ -403,6 +438,7 @@ PAGES = (
             "Clear-Site-Data: *",
             "Require-Document-Policy: x",
         ),
+        page_s=3.0,
     ),
     Page(
         "passwords",
@@ -430,7 +466,8 @@ PAGES = (
                 "data:text/html,<script>fetch(`http://%t`);new WebSocket(`ws://%t`)</script>",
             )
         )
-        + script("""const f = document.createElement('iframe'); document.body.append(f); f.src = URL.createObjectURL(new Blob(
+        + script("""const f = document.createElement('iframe'); document.body.append(f);
+        f.src = URL.createObjectURL(new Blob(
         ["<script>fetch('http://%t'); new WebSocket('ws://%t')</scr" + "ipt>"], {type: 'text/html'}))"""),
         talks=True,
     ),
@@ -529,8 +566,10 @@ def _whole(page: Page) -> str:
         " => 0) } catch (e) {} })"
     )
     return (
-        f"<!doctype html><html lang=en><head><meta charset=utf-8><title>{page.name}</title>{prelude}{page.head}</head><body>"
-        f"<article><h1>{MARK}</h1><p>High water comes twice a day, and the harbour master writes down both.</p></article>"
+        f"<!doctype html><html lang=en><head><meta charset=utf-8><title>{page.name}</title>"
+        f"{prelude}{page.head}</head><body>"
+        f"<article><h1>{MARK}</h1>"
+        f"<p>High water comes twice a day, and the harbour master writes down both.</p></article>"
         f"{page.body}</body></html>"
     )
 
@@ -565,6 +604,10 @@ def _drip(_request: Request) -> Iterator[Step]:
         yield Pause(0.05)
 
 
+def _drip_head() -> bytes:
+    return response(f"<title>drips</title><h1>{MARK}</h1>".encode(), length=None)
+
+
 def _bomb(_request: Request) -> Iterator[Step]:
     yield response(_bomb_bytes(), b"Content-Encoding: gzip", kind=b"text/plain")
 
@@ -580,12 +623,14 @@ def _plain(_request: Request) -> Iterator[Step]:
     yield response(_whole(Page("plain", "<img src=/pixel>")).replace("%T", "[]").encode())
 
 
+_MUCH = "<h1>much</h1><img src='/drip?1'>" + script("for (let i = 0; i < 3; i++) fetch('/large?' + i)")
 _BESIDE: dict[str, Case] = {
-    **{name: CASES[name] for name in ("404", "stall")},
+    **{name: CASES[name] for name in ("404",)},
     "redirect-to": _redirect_to,
     "worker-of-the-site": _service_worker,
     "sheet": _sheet,
     "drip": _drip,
+    "drips-as-a-page": lambda _: iter([_drip_head(), *[b"<p>drop</p>", Pause(0.1)] * 100]),
     "bomb": _bomb,
     "plain": _plain,
     "pixel": lambda _: iter([response(PIXEL, kind=b"image/png")]),
@@ -600,5 +645,6 @@ _BESIDE: dict[str, Case] = {
     "rules.json": lambda _: iter(
         [response(b'{"prefetch":[{"urls":["/plain?rules"]}]}', kind=b"application/speculationrules+json")]
     ),
-    "hangs": lambda _: iter([Wait()]),
+    "much": lambda _: iter([response(_MUCH.encode())]),
+    "large": lambda _: iter([Pause(0.5), response(bytes(1 << 20), kind=b"application/octet-stream")]),
 }

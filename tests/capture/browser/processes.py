@@ -4,7 +4,19 @@ import os
 import time
 from pathlib import Path
 
-__all__ = ["below", "command_line", "gone", "memory_mb", "network_of", "open_files", "packets_sent", "zombies"]
+__all__ = [
+    "below",
+    "command_line",
+    "gone",
+    "is_chromium",
+    "is_renderer",
+    "memory_mb",
+    "network_of",
+    "open_files",
+    "packets_sent",
+    "seccomp_of",
+    "zombies",
+]
 
 
 def _names(folder: str) -> list[str]:
@@ -58,8 +70,11 @@ def command_line(pid: int) -> list[str]:
 
 
 def network_of(pid: int | str = "thread-self") -> str:
-    """The name of the network namespace that a process, or this thread, is in."""
-    return str(Path(f"/proc/{pid}/ns/net").readlink())
+    """The name of the network namespace that a process, or this thread, is in; empty where it is gone."""
+    try:
+        return str(Path(f"/proc/{pid}/ns/net").readlink())
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def packets_sent(pid: int) -> dict[str, int]:
@@ -83,3 +98,26 @@ def memory_mb(pids: list[int]) -> float:
 def open_files() -> int:
     """How many descriptors this process holds."""
     return len(_names("/proc/self/fd"))
+
+
+def is_chromium(pid: int) -> bool:
+    """Whether a process is one of Chromium's own, and not what started it."""
+    try:
+        return "chrom" in Path(f"/proc/{pid}/comm").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def is_renderer(pid: int) -> bool:
+    """Whether a process of Chromium draws pages."""
+    return "--type=renderer" in command_line(pid)
+
+
+def seccomp_of(pid: int) -> int:
+    """How a process's system calls are filtered: 0 not at all, 2 by a filter."""
+    return int(_status(pid, "Seccomp"))
+
+
+def _status(pid: int, key: str) -> str:
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    return next(line.partition(":")[2].strip() for line in lines if line.startswith(f"{key}:"))

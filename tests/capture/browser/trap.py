@@ -48,10 +48,11 @@ def own_addresses() -> tuple[str, ...]:
 
 
 class Trap:
-    """Listens on TCP and UDP, IPv4 and IPv6, on one port of every address; `seen` has what came."""
+    """Listens on TCP and UDP, IPv4 and IPv6, on one port of every address, or at `only`; `seen` has what came."""
 
-    def __init__(self, port: int = 0) -> None:
-        self._sockets = _bound(port)
+    def __init__(self, port: int = 0, only: str = "") -> None:
+        kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+        self._sockets = [_socket(socket.AF_INET, kind, port, only) for kind in kinds] if only else _bound(port)
         self.port: int = self._sockets[0].getsockname()[1]
         self.seen: list[str] = []
         self._select, (self._woken, self._wake) = selectors.DefaultSelector(), socket.socketpair()
@@ -122,14 +123,14 @@ def _bound(port: int) -> list[socket.socket]:
     raise OSError("no port is free on TCP and UDP")
 
 
-def _socket(family: socket.AddressFamily, kind: socket.SocketKind, port: int) -> socket.socket:
+def _socket(family: socket.AddressFamily, kind: socket.SocketKind, port: int, host: str = "") -> socket.socket:
     sock = socket.socket(family, kind)
     try:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if kind == socket.SOCK_STREAM:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", port))
+        sock.bind((host, port))  # none: every address
         if kind == socket.SOCK_STREAM:
             sock.listen(128)
     except OSError:
