@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import os
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from tasks.errors import TransientError
 
 __all__ = ["LOST_AUTOMATION", "LOST_RUNS", "LOST_S", "PrefectApi", "PrefectUnavailable", "api_of"]
 
+LOCKED_WAITS_S = (0.25, 0.5, 1.0)
 LOST_S = 540  # without a heartbeat (one each 180 s): three missed
 LOST_RUNS = "tearsheet: runs that stopped beating have crashed"
 
@@ -33,7 +35,20 @@ class PrefectApi:
     timeout_s: float = 5.0
 
     def ask(self, path: str, body: Any = None) -> Any:
-        """The JSON that a GET, or with a `body` a POST, of `path` answers. Raises PrefectUnavailable."""
+        """The JSON that a GET, or with a `body` a POST, of `path` answers. Raises PrefectUnavailable.
+
+        A server on SQLite answers 503, and does nothing, while its database is locked: it is asked again.
+        """
+        for wait_s in LOCKED_WAITS_S:
+            try:
+                return self._ask(path, body)
+            except PrefectUnavailable as error:
+                if error.code != "503":
+                    raise
+            time.sleep(wait_s)
+        return self._ask(path, body)
+
+    def _ask(self, path: str, body: Any) -> Any:
         headers = {"Content-Type": "application/json"}
         if self.auth:
             headers["Authorization"] = "Basic " + base64.b64encode(self.auth.encode()).decode()
