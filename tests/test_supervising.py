@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.supervising import Part, Supervisor, marked_processes, stop_marked
+from tasks.supervising import HUNG_S, Part, Supervisor, marked_processes, stop_marked
 
 SLEEP = (sys.executable, "-S", "-c", "import time; time.sleep(60)")
 STUBBORN = (sys.executable, "-S", "-c", "import signal,time; signal.signal(15, signal.SIG_IGN); time.sleep(60)")
@@ -84,6 +84,26 @@ def test_a_part_that_ends_at_once_is_waited_for_longer_each_time(supervise: Call
     assert waits == ["0.5", "1", "2"]
     assert "exit 3" in said[0]
     assert not supervisor.ready
+
+
+def test_a_part_that_answers_no_longer_is_killed_and_started_again(tmp_path: Path) -> None:
+    now, answers, said = [1000.0], [True], list[str]()
+    part = Part("one", SLEEP, dict(os.environ), tmp_path / "log", lambda: answers[0])
+    supervisor = Supervisor(tmp_path, [part], say=said.append, clock=lambda: now[0])
+    try:
+        until(supervisor, lambda: supervisor.ready)
+        first, answers[0], now[0] = pid_of(supervisor, "one"), False, 1010.0
+        supervisor.tick()
+        assert supervisor.states()[0]["state"] == "silent"
+        assert pid_of(supervisor, "one") == first  # slow, perhaps: it gets its time
+        now[0] = 1010.0 + HUNG_S
+        until(supervisor, lambda: not pid_of(supervisor, "one"))
+        assert said[0] == "one does not answer: killed"
+        now[0], answers[0] = now[0] + 1, True
+        until(supervisor, lambda: supervisor.ready)
+        assert pid_of(supervisor, "one") != first
+    finally:
+        supervisor.stop()
 
 
 def test_a_part_waits_for_what_it_needs(supervise: Callable[..., Supervisor]) -> None:
