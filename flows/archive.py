@@ -10,9 +10,10 @@ from prefect.states import Completed, Failed
 
 from flows.cli_common import heard
 from tasks.errors import TearsheetError
+from tasks.logs import about
 from tasks.pipeline import Outcome, archive_page, open_tools
 from tasks.settings import config_dirs
-from tasks.steps import code, run_here, run_settings, tracked
+from tasks.steps import code, run_here, run_id, run_settings, tracked
 
 
 @flow(name="archive", flow_run_name="{url}", persist_result=False)
@@ -55,7 +56,7 @@ def archive_tracked(url: str, store: str | None = None, *, mode: str | None = No
 def _archive(url: str, store: str | None, mode: str | None, force: bool) -> Outcome:
     settings = run_settings(store)
     settings = replace(settings, mode=mode or settings.mode)
-    with open_tools(settings, config_dirs(), heard=heard()) as tools:
+    with about(run=run_id(), url=url), open_tools(settings, config_dirs(), heard=heard()) as tools:
         return archive_page(url, tools, run=tracked(settings), force=force)
 
 

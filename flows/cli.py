@@ -14,7 +14,19 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from flows import cli_audit, cli_catalog, cli_diff, cli_exchange, cli_key, cli_lake, cli_push, cli_replay, cli_retention
+from flows import (
+    cli_audit,
+    cli_catalog,
+    cli_diff,
+    cli_doctor,
+    cli_exchange,
+    cli_key,
+    cli_lake,
+    cli_push,
+    cli_replay,
+    cli_retention,
+    cli_up,
+)
 from flows.cli_common import (
     At,
     Config,
@@ -34,7 +46,7 @@ from flows.cli_common import (
 from flows.cli_key import made_key_lines
 from flows.cli_rules import rules_app
 from flows.cli_watch import watch_app
-from tasks import __version__
+from tasks import __version__, logs
 from tasks.errors import PermanentError, RuleError, SettingsError, TearsheetError, UrlRefused
 from tasks.settings import Settings, config_dirs, load_settings
 
@@ -60,8 +72,13 @@ def _top(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    log_format: Annotated[
+        Literal["auto", "text", "json"] | None,
+        typer.Option(help="How stderr is written; auto: JSON where it is no terminal. [text]"),
+    ] = None,
 ) -> None:
     """Archives article pages so that they can be read, replayed and proven years later."""
+    logs.choose(log_format or "")
 
 
 # ------------------------------------------------------------------ archive
@@ -397,8 +414,15 @@ def reclean(
 
 # ------------------------------------------------------------------ scheduled
 @app.command(epilog="Example: PREFECT_API_URL=http://127.0.0.1:4200/api tearsheet serve")
-def serve(store: Store = None, config: Config = None) -> None:
-    """Serve the deployments archive/, audit/, reclean/default and watch/<name> to a Prefect server, until Ctrl-C."""
+def serve(
+    wait: Annotated[int, typer.Option(min=0, help="Seconds to wait for a server that does not answer yet.")] = 0,
+    metrics: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port on loopback for Prometheus metrics. [none]")
+    ] = None,
+    store: Store = None,
+    config: Config = None,
+) -> None:
+    """Serve the deployments archive/, audit/, reclean/, publish/default and watch/<name> to a Prefect server."""
     if config:
         os.environ["TEARSHEET_CONFIG"] = config
     if store:
@@ -406,7 +430,7 @@ def serve(store: Store = None, config: Config = None) -> None:
     load_settings(config, store=store)
     from flows.deployments import serve as serve_all
 
-    serve_all()
+    serve_all(wait_s=wait, metrics_port=metrics)
 
 
 @app.command(epilog="Example: tearsheet demo -o /tmp/demo")
@@ -430,7 +454,7 @@ def demo(
 
 
 # After the commands of this file, which `--help` lists first.
-for area in (cli_catalog, cli_diff, cli_audit, cli_retention, cli_exchange, cli_key, cli_push):
+for area in (cli_catalog, cli_diff, cli_audit, cli_retention, cli_exchange, cli_key, cli_push, cli_up, cli_doctor):
     area.add_commands(app)
 cli_lake.add_commands(cli_catalog.catalog_app)
 cli_replay.add_commands(app)
@@ -473,7 +497,7 @@ def _drop_output() -> None:
 
 
 def _end(error: TearsheetError, status: int) -> NoReturn:
-    print(f"tearsheet: {error}", file=sys.stderr)
+    logs.say(f"tearsheet: {error}", level="error", code=error.code)
     sys.exit(status)
 
 

@@ -1,13 +1,13 @@
 """Options and small parts that several commands share."""
 
 import signal
-import sys
 import threading
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tasks import logs
 from tasks.errors import TearsheetError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ At = Annotated[str | None, typer.Option("--at", help="The newest not after this 
 
 def warn(error: TearsheetError) -> None:
     """What could not be read, on stderr; the rest goes on."""
-    print(f"tearsheet: left out: {error}", file=sys.stderr)
+    logs.say(f"tearsheet: left out: {error}", level="warning", code=error.code)
 
 
 def heard() -> "Heard":
@@ -72,7 +72,7 @@ def stop_on_interrupt() -> threading.Event:
 
     def interrupted(*_: Any) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        print("stopping: finishing what is under way (Ctrl-C again to drop it)", file=sys.stderr)
+        logs.say("stopping: finishing what is under way (Ctrl-C again to drop it)")
         stop.set()
 
     signal.signal(signal.SIGINT, interrupted)

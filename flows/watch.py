@@ -12,10 +12,11 @@ from prefect.states import Completed, Failed
 
 from flows.cli_common import heard
 from tasks.errors import TearsheetError
+from tasks.logs import about
 from tasks.pipeline import Outcome, open_tools
 from tasks.settings import config_dirs
 from tasks.sources import load_sources, named
-from tasks.steps import code, run_settings, tracked
+from tasks.steps import code, run_id, run_settings, tracked
 from tasks.watching import Report, watch_source
 
 
@@ -71,7 +72,7 @@ def _watch(name: str, store: str | None, share: tuple[int, int]) -> Report:
     source = named(load_sources(dirs), name)
     settings = run_settings(store or source.store or None)
     settings = replace(settings, mode=source.mode or settings.mode)  # a browser is there where the source wants one
-    with open_tools(settings, dirs, heard=heard()) as tools:
+    with about(run=run_id(), source=name), open_tools(settings, dirs, heard=heard()) as tools:
         return watch_source(source, tools, run=tracked(settings), share=share)
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from tasks import logs
 from tasks.records import Removal
 
 if TYPE_CHECKING:  # what is shown was made by then; `list` and `verify` need not wait for parsers
@@ -224,7 +225,7 @@ class Talk:
         self.bar: Progress | None = None
 
     def __enter__(self) -> "Talk":
-        if sys.stderr.isatty() and self.total != 1:
+        if sys.stderr.isatty() and self.total != 1 and not logs.as_json():
             self.bar = _bar()
             self.bar.start()
             self.row = self.bar.add_task(self.doing, total=self.total)
@@ -238,14 +239,15 @@ class Talk:
         """One more URL or bundle is done, of `total` where that is known only now."""
         if self.bar:
             self.bar.update(self.row, advance=1, description=what[-50:], total=total or self.total)
+        elif logs.as_json():
+            logs.say("done", **{"url" if "://" in what else "id": what})
 
     def say(self, line: str) -> None:
         """One line for people."""
         if self.bar:
             self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
-            sys.stderr.write(line + "\n")
-            sys.stderr.flush()
+            logs.say(line)
 
 
 def _bar() -> "Progress":

@@ -28,6 +28,7 @@ class Settings:
     s3_endpoint: str
     s3_region: str
     s3_addressing: str
+    s3_block: str
     store_timeout_s: float
     store_total_s: float
     outbox: str
@@ -84,6 +85,7 @@ class Settings:
     timestamp_ca: str
     timestamp_timeout_s: float
     audit_period_d: int
+    log_format: str
     replayweb: str
 
     @property
@@ -100,6 +102,7 @@ _CHOICES = {
     "mode": ("page", "requisites", "browser", "auto"),
     "browser_overlays": ("keep", "hide", "click"),
     "s3_addressing": ("path", "virtual"),
+    "log_format": ("auto", "text", "json"),
     "object_lock": ("", "governance", "compliance"),
     "robots": ("obey", "report", "ignore"),
     "robots_by_hand": ("obey", "report", "ignore"),
@@ -115,6 +118,7 @@ _YES_OR_NO = {"true": True, "false": False}
 _IN_HEADERS = ("user_agent", "contact", "accept_language")
 _PAIR = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 _URLS = ("s3_endpoint", "timestamp_url")
+_BLOCK = re.compile(r"(aws|minio)-credentials/[a-z0-9-]+")
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
 _URL = re.compile(r"https?://[^\s/]+/?\S*")
 
@@ -236,6 +240,8 @@ def _check_range(key: str, value: Any, where: str) -> None:
         wrong = "Name a folder or s3://bucket/prefix"
     elif key in _URLS and value and not _URL.fullmatch(value):
         wrong = "Write a URL such as http://127.0.0.1:8333"
+    elif key == "s3_block" and value and not _BLOCK.fullmatch(value):
+        wrong = "Write aws-credentials/<name> or minio-credentials/<name>"
     elif key == "trusted_keys" and not all(map(_FINGERPRINT.fullmatch, value)):
         wrong = "Write fingerprints, sha256: and 64 hexadecimal digits; `tearsheet key fingerprint` shows one"
     elif key in _IN_HEADERS and not (value.isascii() and value.isprintable()):

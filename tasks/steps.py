@@ -5,23 +5,25 @@ There are no timeouts here: Prefect cannot interrupt a thread, so each stage kee
 """
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 from prefect import Task
+from prefect.blocks.core import Block
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.futures import PrefectFuture
-from prefect.runtime import deployment
+from prefect.runtime import deployment, flow_run
 from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import TaskRunner
 from prefect.tasks import exponential_backoff
 
-from tasks.errors import SettingsError, TransientError
+from tasks.errors import MissingPart, SettingsError, TransientError
 from tasks.pipeline import Run
 from tasks.settings import Settings, load_settings
 
@@ -33,9 +35,11 @@ __all__ = [
     "check_server_answers",
     "code",
     "run_here",
+    "run_id",
     "run_settings",
     "spread",
     "tracked",
+    "with_block",
 ]
 
 R = TypeVar("R")
@@ -67,6 +71,8 @@ STEPS = {
     "archive_shard": Step("archive shard", tags=("tearsheet-capture",)),
     "reclean_shard": Step("reclean shard"),
     "audit_stage": Step("audit", retried=True),
+    "publish_stage": Step("publish", retried=True),
+    "prune_stage": Step("prune", retried=True),
 }
 
 
@@ -149,7 +155,49 @@ def run_settings(store: str | None = None) -> Settings:
             where="deployment",
             remedy="Give the deployment an absolute folder or s3://bucket/prefix",
         )
-    return settings
+    return with_block(settings) if settings.s3_block else settings
+
+
+def with_block(settings: Settings) -> Settings:
+    """The settings with what the block `s3_block` says of the server; its credentials go into this process's
+    environment, where every S3 client finds them, and nowhere else.
+
+    Raises MissingPart where prefect-aws is not installed, SettingsError where the block cannot be loaded.
+    """
+    try:
+        import prefect_aws  # noqa: F401 makes its kinds of blocks known
+    except ImportError:
+        remedy = "`pip install 'tearsheet[prefect-aws]'` where flows run"
+        raise MissingPart("prefect-aws is not installed", where="s3_block", remedy=remedy) from None
+    try:
+        block: Any = Block.load(settings.s3_block, _sync=True)  # type: ignore[call-arg]
+    except Exception as error:  # a server that does not answer, no such block, one that is not as its kind has it
+        remedy = "Make it in Prefect's UI (Blocks), of the kind and name that s3_block says"
+        raise SettingsError(f"no such block: {error}", where=f"s3_block {settings.s3_block}", remedy=remedy) from error
+    os.environ |= {name: value for name, value in _credentials(block) if value}
+    return replace(
+        settings,
+        s3_endpoint=settings.s3_endpoint or block.aws_client_parameters.endpoint_url or "",
+        s3_region=settings.s3_region or block.region_name or "",
+    )
+
+
+def _credentials(block: Any) -> Iterator[tuple[str, str]]:
+    """The variables that S3 clients read; a block without a key leaves them what the machine itself has."""
+
+    def secret(name: str) -> str:
+        value: Any = getattr(block, name, None)
+        return str(value.get_secret_value() if hasattr(value, "get_secret_value") else value or "")
+
+    yield "AWS_ACCESS_KEY_ID", secret("minio_root_user") or secret("aws_access_key_id")
+    yield "AWS_SECRET_ACCESS_KEY", secret("minio_root_password") or secret("aws_secret_access_key")
+    yield "AWS_SESSION_TOKEN", secret("aws_session_token")
+    yield "AWS_PROFILE", secret("profile_name")
+
+
+def run_id() -> str:
+    """The id of the flow run that this is; empty outside of one."""
+    return flow_run.get_id() or ""
 
 
 START_A_SERVER = "Start one with `prefect server start`, then `export PREFECT_API_URL=http://127.0.0.1:4200/api`"

@@ -6,6 +6,7 @@ well; the lines after it are its output, where … stands for anything. Python b
 own.
 """
 
+import json
 import os
 import re
 import shlex
@@ -22,6 +23,7 @@ import typer
 
 from flows.cli import app
 from tasks.clean.rules import GUARDS, SAME_AS, Rule
+from tasks.prefect_api import LOST_AUTOMATION
 from tasks.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -127,6 +129,14 @@ def test_every_field_and_guard_of_a_rule_is_told():
 
 def test_nothing_is_left_to_fill_in():
     assert re.findall(r"@@\w+@@|TODO|TBD|FIXME", README) == []
+
+
+def test_the_automation_for_lost_runs_is_the_one_that_up_makes():
+    (shown,) = (
+        json.loads(block) for block in blocks(README, "json") if "automations" in README.partition(block)[0][-400:]
+    )
+    made = {name: value for name, value in LOST_AUTOMATION.items() if name != "description"}
+    assert shown == made
 
 
 def test_links_to_files_lead_somewhere():

@@ -52,6 +52,12 @@ COMPOSED = (
     "tasks.auditing",
     "tasks.replicating",
     "tasks.collecting",
+    "tasks.supervising",
+    "tasks.prefect_api",
+    "tasks.one_machine",
+    "tasks.doctor",
+    "tasks.metrics",
+    "tasks.logs",
     "tasks.replay",
 )
 LAYERS = (BASE, STAGES, COMPOSED, ("tasks.steps",), ("flows",))

@@ -170,6 +170,15 @@ class Catalog:
             size=int(pages.fetchone()[0]),
         )
 
+    def totals(self) -> dict[str, tuple[int, int, str]]:
+        """By verdict: how many live bundles there are, of how many bytes, and the id of the newest."""
+        query = (
+            "SELECT verdict, count(*), sum(json_extract(entry, '$.size')), max(id) FROM bundle "
+            "WHERE id NOT IN (SELECT bundle FROM tombstone) GROUP BY verdict ORDER BY verdict"
+        )
+        rows = self._sound(lambda: self.cache.db.execute(query).fetchall())
+        return {verdict: (count, int(size or 0), newest) for verdict, count, size, newest in rows}
+
     # -------------------------------------------------------------- a file that may break
     def _sound(self, ask: Callable[[], R]) -> R:
         """What `ask` gives; of a file that turns out damaged, after it was made anew from the store."""

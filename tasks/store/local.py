@@ -15,13 +15,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from tasks.errors import MissingPart, StoreUnavailable
 
-__all__ = ["LocalS3"]
+__all__ = ["LocalS3", "ending_with_us", "find_weed", "free_ports", "new_keys"]
 
 START_S = 30.0  # a start takes .6 to 1 s
 STOP_S = 5.0  # a clean stop takes 2.3 s; killing it then loses nothing that was acknowledged
@@ -56,10 +56,10 @@ _WITH_PARENT = (
 class LocalS3:
     """SeaweedFS with its data in `folder` and one bucket, running inside the `with` block or from start() to stop()."""
 
-    def __init__(self, folder: Path, *, bucket: str = "tearsheet") -> None:
+    def __init__(self, folder: Path, *, bucket: str = "tearsheet", keys: tuple[str, str] | None = None) -> None:
         self.folder, self.bucket = folder.absolute(), bucket
-        self.access_key, self.secret_key = f"local{secrets.token_hex(8)}", secrets.token_hex(20)
-        self.ports: dict[str, int] = {}
+        self.access_key, self.secret_key = keys or new_keys()
+        self.ports: dict[str, int] = {}  # start() chooses; who runs command() sets free_ports()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -97,7 +97,7 @@ class LocalS3:
         program = find_weed()
         self.folder.mkdir(parents=True, exist_ok=True)
         for left in reversed(range(TRIES)):
-            self.ports = _free_ports()
+            self.ports = free_ports()
             self._spawn(program)
             if self._wait():
                 return self
@@ -121,9 +121,33 @@ class LocalS3:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Take away the sockets that stay, some even after a clean stop."""
         for port in (*self.ports.values(), self.ports["admin"] + GRPC_OFFSET):
-            for left in SOCKETS.glob(f"seaweedfs-*-{port}.sock"):  # some stay even after a clean stop
+            for left in SOCKETS.glob(f"seaweedfs-*-{port}.sock"):
                 left.unlink(missing_ok=True)
+
+    def answers(self) -> bool:
+        """Whether the server answers and its bucket is there."""
+        return _answers(self.ports["s3"], "/healthz") and _answers(self.ports["filer"], f"/buckets/{self.bucket}/")
+
+    def command(self, program: Path) -> list[str]:
+        """The command line of the server, for whoever runs it in `server_environ` by other means than start()."""
+        return [
+            str(program),
+            "mini",
+            f"-dir={self.folder}",
+            f"-bucket={self.bucket}",
+            *FLAGS,
+            *_port_flags(self.ports),
+        ]
+
+    @property
+    def server_environ(self) -> Mapping[str, str]:
+        """The server's own environment; its logs go into the folder."""
+        return {**_environment(self.access_key, self.secret_key), "TMPDIR": str(self.folder)}
 
     def __enter__(self) -> "LocalS3":
         return self.start()
@@ -134,22 +158,12 @@ class LocalS3:
         self.stop()
 
     def _spawn(self, program: Path) -> None:
-        command = [
-            str(program),
-            "mini",
-            f"-dir={self.folder}",
-            f"-bucket={self.bucket}",
-            *FLAGS,
-            *_port_flags(self.ports),
-        ]
-        # The kernel ties the child to the thread that started it, which only for the main one lives as long as we do.
-        if sys.platform == "linux" and threading.current_thread() is threading.main_thread():
-            command = [sys.executable, "-I", "-S", "-c", _WITH_PARENT, str(os.getpid()), *command]
+        command = ending_with_us(self.command(program))
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 our own command line
                 command,
                 cwd=self.folder,
-                env={**_environment(self.access_key, self.secret_key), "TMPDIR": str(self.folder)},  # its logs go there
+                env=self.server_environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -160,7 +174,7 @@ class LocalS3:
         """Whether the server answers, its bucket made, before START_S is over or it ends."""
         until = time.monotonic() + START_S
         while time.monotonic() < until and self._process is not None and self._process.poll() is None:
-            if _answers(self.ports["s3"], "/healthz") and _answers(self.ports["filer"], f"/buckets/{self.bucket}/"):
+            if self.answers():
                 return self._process.poll() is None
             time.sleep(0.03)
         return False
@@ -184,7 +198,22 @@ def find_weed() -> Path:
     )
 
 
-def _free_ports() -> dict[str, int]:
+def new_keys() -> tuple[str, str]:
+    """Random credentials: access key and secret key."""
+    return f"local{secrets.token_hex(8)}", secrets.token_hex(20)
+
+
+def ending_with_us(command: Sequence[str]) -> list[str]:
+    """The command line that runs `command` so that it is asked to end when this process ends, however it ends.
+
+    On Linux. The kernel ties the child to the thread that starts it; only the main one lives as long as we do.
+    """
+    if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
+        return list(command)
+    return [sys.executable, "-I", "-S", "-c", _WITH_PARENT, str(os.getpid()), *command]
+
+
+def free_ports() -> dict[str, int]:
     """A free loopback port for each listener; all are held until all are found, so that none comes twice."""
     with contextlib.ExitStack() as held:
         ports = {}

@@ -64,6 +64,7 @@ def test_one_deployment_archives_a_url_and_one_a_source_watches_it_on_its_schedu
         ["archive/default", "flows.archive.archive", {"store": f"{tmp_path}/archive"}, []],
         ["audit/default", "flows.audit.audit", {"store": f"{tmp_path}/archive"}, []],
         ["reclean/default", "flows.reclean.reclean", {"store": f"{tmp_path}/archive"}, []],
+        ["publish/default", "flows.publish.publish", {"store": f"{tmp_path}/archive"}, []],
         [
             "watch/court",
             "flows.watch.watch",
@@ -106,3 +107,47 @@ def test_telemetry_is_off_unless_the_user_says_otherwise(tmp_path: Path, name: s
     code = f"import flows, os; print(os.environ[{name!r}])"
     assert python(code, tmp_path).strip() in ("1", "false")
     assert python(code, tmp_path, **{name: "kept"}).strip() == "kept"
+
+
+SCHEDULES = """
+import json
+from types import SimpleNamespace as Source
+from flows.deployments import deployments
+base = dict(store="", feed="https://a.example/feed", list_at="", timezone="Europe/Berlin")
+sources = [
+    Source(name="a", cron="", interval_s=900.0, paused=False, **base),
+    Source(name="b", cron="0 5 * * *", interval_s=None, paused=True, **base),
+]
+found = deployments(sources)[-2:]
+print(json.dumps([
+    [type(s.schedule).__name__, str(vars(s.schedule).get("interval") or s.schedule.cron), s.active, d.paused]
+    for d in found for s in d.schedules
+]))
+"""
+FORMS = """
+import json
+from flows.deployments import DEFAULTS, watch
+print(json.dumps({flow.name: flow.parameters.model_dump()["properties"] for flow in [*DEFAULTS, watch]}))
+"""
+
+
+def test_a_source_runs_at_intervals_or_by_cron_and_a_paused_one_does_not(tmp_path: Path) -> None:
+    assert json.loads(python(SCHEDULES, tmp_path)) == [
+        ["IntervalSchedule", "0:15:00", True, False],
+        ["CronSchedule", "0 5 * * *", False, True],
+    ]
+
+
+def test_every_parameter_has_a_type_and_a_description_so_that_the_ui_shows_a_form(tmp_path: Path) -> None:
+    forms = json.loads(python(FORMS, tmp_path))
+    untold = [
+        f"{flow}.{name}"
+        for flow, form in forms.items()
+        for name, field in form.items()
+        if not field.get("description") or not ({"type", "anyOf", "enum", "$ref"} & field.keys())
+    ]
+    assert set(forms) == {"archive", "audit", "reclean", "publish", "watch"}
+    assert untold == []
+    assert ["page", "requisites", "browser", "auto"] in [
+        choice.get("enum") for choice in forms["archive"]["mode"]["anyOf"]
+    ]

@@ -149,6 +149,11 @@ class Chromium:
         return self._pipe
 
     @property
+    def alone(self) -> bool:
+        """Whether it has a network namespace of its own, without any interface."""
+        return bool(_namespaces())
+
+    @property
     def running(self) -> bool:
         """Whether it has not ended by itself."""
         return self._process is not None and self._process.poll() is None
