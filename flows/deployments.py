@@ -38,8 +38,7 @@ DEFAULTS: Mapping[Flow[..., Any], str] = {
 
 
 def deployments(sources: Sequence[Source] | None = None) -> list[RunnerDeployment]:
-    """`archive/default`, `audit/default`, `reclean/default`, `publish/default`, `watch-wide/default`, and `watch/<name>`
-    with its schedule for each source.
+    """Every flow as `<flow>/default`, and `watch/<name>` on the schedule of each source.
 
     Default: the sources of watch.toml. Stores are made absolute: a run's working folder is not this one.
     """

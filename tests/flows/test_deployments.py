@@ -65,6 +65,7 @@ def test_one_deployment_archives_a_url_and_one_a_source_watches_it_on_its_schedu
         ["audit/default", "flows.audit.audit", {"store": f"{tmp_path}/archive"}, []],
         ["reclean/default", "flows.reclean.reclean", {"store": f"{tmp_path}/archive"}, []],
         ["publish/default", "flows.publish.publish", {"store": f"{tmp_path}/archive"}, []],
+        ["watch-wide/default", "flows.watch.watch_wide", {}, []],
         [
             "watch/court",
             "flows.watch.watch",
@@ -85,7 +86,7 @@ def test_a_source_with_an_interval_runs_so_often_and_a_paused_one_is_deployed_pa
     text = CONFIG.replace('cron = "0 5 * * *"', 'interval = "30m"\npaused = true')
     (tmp_path / "config" / "watch.toml").write_text(text)
     shown = "[d.full_name, d.paused, [s.schedule.interval.total_seconds() for s in d.schedules if d.paused]]"
-    code = f"import json, flows.deployments as f\nprint(json.dumps([{shown} for d in f.deployments()[3:]]))"
+    code = f"import json, flows.deployments as f\nprint(json.dumps([{shown} for d in f.deployments()[5:]]))"
     assert json.loads(python(code, tmp_path)) == [["watch/court", False, []], ["watch/pages", True, [1_800.0]]]
 
 
@@ -111,9 +112,9 @@ def test_telemetry_is_off_unless_the_user_says_otherwise(tmp_path: Path, name: s
 
 SCHEDULES = """
 import json
-from types import SimpleNamespace as Source
 from flows.deployments import deployments
-base = dict(store="", feed="https://a.example/feed", list_at="", timezone="Europe/Berlin")
+from tasks.sources import Source
+base = dict(kind="feed", at="https://a.example/feed", timezone="Europe/Berlin")
 sources = [
     Source(name="a", cron="", interval_s=900.0, paused=False, **base),
     Source(name="b", cron="0 5 * * *", interval_s=None, paused=True, **base),
@@ -126,8 +127,9 @@ print(json.dumps([
 """
 FORMS = """
 import json
-from flows.deployments import DEFAULTS, watch
-print(json.dumps({flow.name: flow.parameters.model_dump()["properties"] for flow in [*DEFAULTS, watch]}))
+from flows.deployments import DEFAULTS, watch, watch_wide
+flows = [*DEFAULTS, watch, watch_wide]
+print(json.dumps({flow.name: flow.parameters.model_dump()["properties"] for flow in flows}))
 """
 
 
@@ -146,7 +148,7 @@ def test_every_parameter_has_a_type_and_a_description_so_that_the_ui_shows_a_for
         for name, field in form.items()
         if not field.get("description") or not ({"type", "anyOf", "enum", "$ref"} & field.keys())
     ]
-    assert set(forms) == {"archive", "audit", "reclean", "publish", "watch"}
+    assert set(forms) == {"archive", "audit", "reclean", "publish", "watch", "watch-wide"}
     assert untold == []
     assert ["page", "requisites", "browser", "auto"] in [
         choice.get("enum") for choice in forms["archive"]["mode"]["anyOf"]
