@@ -1,6 +1,7 @@
 """Flows, deployments, a worker and a schedule against a real Prefect server."""
 
 import json
+import re
 import subprocess
 import sys
 import urllib.error
@@ -291,10 +292,21 @@ def test_a_schedule_fires_and_archives_what_the_feed_names(prefect: Prefect, ser
 
     run = until("the schedule", fired, 110)
     assert run["state"]["name"] == "Incomplete"
-    counts = "4 found, 0 held, 2 archived, 1 failed, 1 disallowed by robots.txt, 0 left over"
+    counts = "4 found, 0 held, 2 archived (2 new), 1 failed, 1 disallowed by robots.txt, 0 left over"
     assert run["state"]["message"] == f"harbour: {counts}"
     assert len([*serving.rglob("*.wacz")]) >= 3  # more where the next minute's run has tried /gone again
-    (artifact,) = artifacts_of(prefect, run["id"])
-    assert artifact["key"] == "watch-harbour"
-    assert "/private/minutes" in artifact["data"]
+    shown = {artifact["key"]: artifact["data"] for artifact in artifacts_of(prefect, run["id"])}
+    assert set(shown) == {"watch-harbour", "watch-harbour-pages"}
+    assert "/private/minutes" in shown["watch-harbour"]
+    assert "/gone" in shown["watch-harbour-pages"]
     assert set(tasks_of(prefect, run["id"], {"archive shard"})) == {"discover", "plan", "archive shard"}
+
+
+def test_a_source_is_run_in_shares_beside_each_other(prefect: Prefect, serving: Path) -> None:
+    """Its pages are of one host: one share has all of them, the other one nothing to do."""
+    deployment = until("the deployment", lambda: is_served(prefect, "watch-wide/default"), 60)
+    create = f"/deployments/{deployment['id']}/create_flow_run"
+    run = prefect.ask(create, {"parameters": {"name": "harbour", "shares": 2}, "state": _NOW})
+    message = ended(prefect, run["id"])["message"]
+    assert re.fullmatch(r"share 0: (Completed|Incomplete|Failed); share 1: (Completed|Incomplete|Failed)", message)
+    assert "Completed" in message
