@@ -5,6 +5,7 @@ Exit 0 = all well; 1 = something not archived, not verified, or with a bad verdi
 
 import io
 import os
+import re
 import sys
 import threading
 from collections import Counter
@@ -385,8 +386,11 @@ def reclean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare only; store nothing.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show what changed in the text, word by word.")] = False,
     runner: Annotated[
-        Literal["thread", "process", "dask"] | None,
-        typer.Option(help="Where cleaning is done; dask runs as a Prefect flow. [process; thread for a few bundles]"),
+        str | None,
+        typer.Option(
+            help="thread, process, dask or dask:tcp://host:8786, a cluster's scheduler; dask runs as a Prefect flow. "
+            "[process; thread for a few bundles]"
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads or processes. [as many as there are processors]")
@@ -401,7 +405,9 @@ def reclean(
 
     if bool(ids) == every or ((host or since or until) and not every):
         raise typer.BadParameter("name ids, or --all, which --host, --since and --until narrow")
-    tracked = track or runner == "dask" or bool(os.environ.get("PREFECT_API_URL"))
+    if runner and not re.fullmatch(r"thread|process|dask(:(tcp|tls)://\S+)?", runner):
+        raise typer.BadParameter("write thread, process, dask or dask:tcp://host:8786", param_hint="--runner")
+    tracked = track or (runner or "").startswith("dask") or bool(os.environ.get("PREFECT_API_URL"))
     if diff and tracked:
         raise typer.BadParameter("--diff works without Prefect only: unset PREFECT_API_URL, leave --track and dask")
     wanted = Wanted(tuple(ids) if ids else None, host, day(since), day(until), dry_run, diff, runner, workers)

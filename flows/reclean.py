@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from prefect import State, flow
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
+from pydantic import Field
 
 from tasks.errors import MissingPart, PermanentError, SettingsError, TearsheetError
 from tasks.recleaning import Due, Job, Recleaned, Report, check_rules, due_by_id, due_of_all, reclean_shard
@@ -25,7 +26,8 @@ from tasks.workers import make_shards
 SHARD_BUNDLES = 50  # of one task: one row in Prefect's record, which loses some of thousands
 SHOWN = 200  # bundles that the artifact names of each kind
 
-Runner = Literal["thread", "process", "dask"]
+# Of `dask:`, what follows is the address of a scheduler: https://distributed.dask.org, "Client".
+Runner = Literal["thread", "process", "dask"] | Annotated[str, Field(pattern=r"^dask:(tcp|tls)://\S+$")]
 
 
 @flow(name="reclean", persist_result=False)
@@ -48,8 +50,9 @@ async def reclean(
         since: only captures of this day and later
         until: only captures of this day and earlier
         dry_run: compare only
-        runner: thread, process, or dask (needs the extra `dask`)
-        workers: threads or processes
+        runner: thread, process, dask (needs the extra `dask`: a cluster on this machine), or dask:tcp://host:8786, the
+            scheduler of a cluster whose workers have Tearsheet and reach the store
+        workers: threads or processes; shards under way at once
 
     Fails where nothing could be done; where only some bundles need a look the run completes as "Incomplete" and the
     artifact lists them. The state's data is the Report.
@@ -140,7 +143,7 @@ def _lost(id_: str, error: BaseException) -> Recleaned:
     return Recleaned(id_, error=PermanentError(what, where=id_, remedy="Run `tearsheet reclean` with this id"))
 
 
-def make_runner(kind: Runner, workers: int) -> TaskRunner[Any]:
+def make_runner(kind: str, workers: int) -> TaskRunner[Any]:
     """The task runner of that kind. Raises MissingPart for `dask` where prefect-dask is not installed."""
     if kind == "thread":
         return ThreadPoolTaskRunner(max_workers=workers)
@@ -152,8 +155,11 @@ def make_runner(kind: Runner, workers: int) -> TaskRunner[Any]:
             where="--runner dask",
             remedy="`pip install 'tearsheet[dask]'`, or choose thread or process",
         )
-    from prefect_dask import DaskTaskRunner
+    from prefect_dask.task_runners import DaskTaskRunner
 
+    if address := kind.removeprefix("dask").removeprefix(":"):
+        there: TaskRunner[Any] = DaskTaskRunner(address=address)
+        return there
     # A cluster of this machine's own on loopback, without its web page; one thread each, for cleaning is CPU-bound.
     cluster = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
     runner: TaskRunner[Any] = DaskTaskRunner(cluster_kwargs={**cluster, "host": "127.0.0.1"})

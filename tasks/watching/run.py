@@ -49,6 +49,7 @@ def watch_source(
     """
     run = run or Plainly(tools.settings)
     tools = _for(source, tools)
+    tools.store.capabilities()  # a new store gets its id now: what is learnt of it is kept under that
     with open_watched(tools.store, tools.settings, now=now) as watched:
         discovery = run(discover_stage, source, tools, watched, now())
         urls = share_of(discovery.urls, *share)

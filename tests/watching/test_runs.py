@@ -144,6 +144,13 @@ def test_the_report_is_in_the_store_with_one_row_a_page_and_what_is_due_next(sit
     assert rows["/story-0"]["id"]
 
 
+def test_what_the_first_run_learnt_of_a_new_store_is_kept(site: Site, tmp_path: Path) -> None:
+    with tools(site, tmp_path) as made:
+        watch_source(source(site), made)
+    kept = {"".join(file.suffixes) for file in (tmp_path / "cache").iterdir()}
+    assert kept >= {".watch.db", ".sqlite"}  # the catalog, too: the next run need not read it anew
+
+
 def test_what_is_known_can_be_made_anew_from_the_store_alone(site: Site, tmp_path: Path) -> None:
     with tools(site, tmp_path) as made:
         watch_source(source(site, revisit=(3600.0,)), made)
