@@ -1,19 +1,24 @@
 """The flow that audits a store, by default its rolling share."""
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import islice
 from typing import Any, Literal
 
 from prefect import State, flow
 from prefect.artifacts import acreate_table_artifact
 from prefect.states import Completed, Failed
 
-from tasks.auditing import CODES, Plan, Report, audit_store
+from flows.runners import Runner, make_runner
+from tasks.auditing import CODES, Checked, Plan, Reading, Report, Turn, audit_store, check_turns
 from tasks.errors import TearsheetError
-from tasks.steps import run_here, run_settings, tracked
+from tasks.settings import Settings
+from tasks.steps import run_here, run_settings, spread, tracked
 from tasks.store import open_store
 
 SHOWN = 200  # findings that the artifact names
+SHARD_BUNDLES = 50  # read as one task, where the runner is not thread
 
 
 @flow(name="audit", persist_result=False)
@@ -25,6 +30,8 @@ async def audit(
     max_bytes: int = 0,
     repair_from: str | None = None,
     anew: bool = False,
+    runner: Runner = "thread",
+    workers: int = 2,
 ) -> State[Any]:
     """Check that a store holds all that it should, unchanged.
 
@@ -37,11 +44,14 @@ async def audit(
         max_bytes: read at most so many bytes of them; 0: no bound
         repair_from: a store to put back from what is missing or changed
         anew: do not go on with a full audit that was broken off
+        runner: thread: in this process; or process, dask, dask:tcp://host:8786, as of `reclean`
+        workers: shards under way at once, where the runner is not thread
 
     Fails where anything is wrong; the artifact lists it. The state's data is the Report.
     """
     try:
-        report = await asyncio.to_thread(_audit, store, level, period_days, (limit, max_bytes, anew), repair_from)
+        bounds, where = (limit, max_bytes, anew), (runner, workers)
+        report = await asyncio.to_thread(_audit, store, level, period_days, bounds, repair_from, where)
     except TearsheetError as error:
         return Failed(message=str(error), data=error)
     await acreate_table_artifact(key="audit", table=_as_table(report), description=str(report))
@@ -56,7 +66,12 @@ def audit_tracked(**parameters: Any) -> Report:
 
 
 def _audit(
-    store: str | None, level: str, period_days: int | None, bounds: tuple[int, int, bool], repair_from: str | None
+    store: str | None,
+    level: str,
+    period_days: int | None,
+    bounds: tuple[int, int, bool],
+    repair_from: str | None,
+    where: tuple[str, int],
 ) -> Report:
     settings = run_settings(store)
     if period_days is None:
@@ -66,7 +81,34 @@ def _audit(
         opened = stack.enter_context(open_store(settings.store, settings))
         other = stack.enter_context(open_store(repair_from, settings)) if repair_from else None
         plan = Plan(level, period_days, limit, max_bytes, anew)
-        return tracked(settings)(audit_stage, opened, plan, other)
+        if where[0] == "thread":
+            return tracked(settings)(audit_stage, opened, plan, other)
+        return audit_store(opened, plan, repair_from=other, reading=_elsewhere(where, settings, level))
+
+
+def _elsewhere(where: tuple[str, int], settings: Settings, level: str) -> Reading:
+    """Bundles read in shards on a task runner; a shard that is lost ends the audit, which the next run goes on with."""
+    chosen, workers = make_runner(*where), where[1]
+
+    def reading(turns: Iterator[Turn]) -> Iterator[Checked]:
+        calls = ((shard, settings, level) for shard in _shards(turns))
+        for found in spread(audit_shard, calls, chosen, at_once=workers + 1, settings=settings):
+            if isinstance(found, BaseException):
+                raise found
+            yield from found
+
+    return reading
+
+
+def _shards(turns: Iterator[Turn]) -> Iterator[tuple[Turn, ...]]:
+    while shard := tuple(islice(turns, SHARD_BUNDLES)):
+        yield shard
+
+
+def audit_shard(shard: tuple[Turn, ...], settings: Settings, level: str) -> tuple[Checked, ...]:
+    """What is wrong with some bundles, read by whichever worker has them; a call can be repeated."""
+    with open_store(settings.store, settings) as store:
+        return tuple(check_turns(store, shard, level))
 
 
 def audit_stage(store: Any, plan: Plan, other: Any) -> Report:

@@ -1,22 +1,21 @@
 """The flow that cleans stored bundles anew with the rules of now, in shards on threads, processes or Dask."""
 
 import asyncio
-import importlib.util
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from prefect import State, flow
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
-from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
-from pydantic import Field
+from prefect.task_runners import TaskRunner
 
-from tasks.errors import MissingPart, PermanentError, SettingsError, TearsheetError
+from flows.runners import Runner, make_runner
+from tasks.errors import PermanentError, SettingsError, TearsheetError
 from tasks.recleaning import Due, Job, Recleaned, Report, check_rules, due_by_id, due_of_all, reclean_shard
 from tasks.settings import config_dirs
 from tasks.steps import START_A_SERVER, code, run_here, run_settings, spread
@@ -25,9 +24,6 @@ from tasks.workers import make_shards
 
 SHARD_BUNDLES = 50  # of one task: one row in Prefect's record, which loses some of thousands
 SHOWN = 200  # bundles that the artifact names of each kind
-
-# Of `dask:`, what follows is the address of a scheduler: https://distributed.dask.org, "Client".
-Runner = Literal["thread", "process", "dask"] | Annotated[str, Field(pattern=r"^dask:(tcp|tls)://\S+$")]
 
 
 @flow(name="reclean", persist_result=False)
@@ -141,29 +137,6 @@ def _spread(due: Due, job: Job, runner: TaskRunner[Any], workers: int, stop: thr
 def _lost(id_: str, error: BaseException) -> Recleaned:
     what = f"the task that cleaned it failed: {type(error).__name__}: {error}"
     return Recleaned(id_, error=PermanentError(what, where=id_, remedy="Run `tearsheet reclean` with this id"))
-
-
-def make_runner(kind: str, workers: int) -> TaskRunner[Any]:
-    """The task runner of that kind. Raises MissingPart for `dask` where prefect-dask is not installed."""
-    if kind == "thread":
-        return ThreadPoolTaskRunner(max_workers=workers)
-    if kind == "process":
-        return ProcessPoolTaskRunner(max_workers=workers)
-    if not importlib.util.find_spec("prefect_dask"):
-        raise MissingPart(
-            "the Dask task runner is not installed",
-            where="--runner dask",
-            remedy="`pip install 'tearsheet[dask]'`, or choose thread or process",
-        )
-    from prefect_dask.task_runners import DaskTaskRunner
-
-    if address := kind.removeprefix("dask").removeprefix(":"):
-        there: TaskRunner[Any] = DaskTaskRunner(address=address)
-        return there
-    # A cluster of this machine's own on loopback, without its web page; one thread each, for cleaning is CPU-bound.
-    cluster = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
-    runner: TaskRunner[Any] = DaskTaskRunner(cluster_kwargs={**cluster, "host": "127.0.0.1"})
-    return runner
 
 
 def _as_markdown(report: Report) -> str:

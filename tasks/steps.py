@@ -71,6 +71,7 @@ STEPS = {
     "archive_shard": Step("archive shard", tags=("tearsheet-capture",)),
     "reclean_shard": Step("reclean shard"),
     "audit_stage": Step("audit", retried=True),
+    "audit_shard": Step("audit shard", retried=True),
     "publish_stage": Step("publish", retried=True),
     "prune_stage": Step("prune", retried=True),
 }

@@ -10,9 +10,20 @@ A rolling audit (a period) reads in full only its share, with the events whose t
 What was read is kept as `fixity` events in the store: history.py. Codes of findings: codes.py.
 """  # noqa: E501 a table's row is one line
 
-from tasks.auditing.bundles import LEVELS
+from tasks.auditing.bundles import LEVELS, Checked
 from tasks.auditing.codes import CODES, Finding
 from tasks.auditing.report import Plan, Report
-from tasks.auditing.run import audit_store
+from tasks.auditing.run import Reading, Turn, audit_store, check_turns
 
-__all__ = ["CODES", "LEVELS", "Finding", "Plan", "Report", "audit_store"]
+__all__ = [
+    "CODES",
+    "LEVELS",
+    "Checked",
+    "Finding",
+    "Plan",
+    "Reading",
+    "Report",
+    "Turn",
+    "audit_store",
+    "check_turns",
+]

@@ -1,10 +1,11 @@
 """One audit, from the listing to the report. Read `audit_store` for the order of the steps."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from tasks.auditing.bundles import Checked, check_bundle
@@ -24,7 +25,7 @@ from tasks.store.layout import BUNDLES, EVENTS, SOURCES, bundle_key, manifest_ke
 from tasks.store.objects import Listed, digest_stored
 from tasks.workers import ahead
 
-__all__ = ["audit_store", "now_utc"]
+__all__ = ["Reading", "Turn", "audit_store", "check_turns", "now_utc"]
 
 AT_ONCE = 8  # bundles read at once
 _LOOKS = 2  # at what seems damaged: the way may have damaged it, once
@@ -32,6 +33,8 @@ _REPAIRS = 3  # of one bundle: its manifest, its data, and once more to look
 _DOWN_IN_A_ROW = 3  # unanswered reads after which the server is down, not an object bad
 
 Heard = Callable[[Finding], None]
+Turn = tuple[Item, int | None]  # a manifest or source, and the size of its bundle as listed
+Reading = Callable[[Iterator[Turn]], Iterator[Checked]]  # what is wrong with each, in any order
 Progress = Callable[[int, int, str], None]  # done, of how many, the last one
 
 
@@ -53,9 +56,11 @@ def audit_store(
     progress: Progress = _nothing,
     stop: threading.Event | None = None,
     clock: Callable[[], datetime] = now_utc,
+    reading: Reading | None = None,
 ) -> Report:
     """Audit a store as planned; each finding goes to `heard`, and what was read into the store as fixity events.
 
+    `reading` reads bundles and sources elsewhere, by `check_turns`; None: in threads of this process.
     Once `stop` is set, and after a crash, the same plan goes on where this one ended. Raises StoreUnavailable where the
     server stopped answering, StoreRefused where it lets nothing be listed.
     """
@@ -63,6 +68,7 @@ def audit_store(
     with Inventory() as inventory:
         audit = _Audit(store, plan, inventory, repairer, clock, stop or threading.Event())
         audit.heard, audit.progress = heard, progress
+        audit.reading = reading or audit.reading
         audit.begin()
         try:
             audit.check_listing()
@@ -74,6 +80,26 @@ def audit_store(
                 audit.journal.write()
             raise
         return audit.end()
+
+
+def check_turns(
+    store: Store, turns: Iterable[Turn], level: str, *, stop: threading.Event | None = None
+) -> Iterator[Checked]:
+    """What is wrong with bundles and sources, several read at once, in order; after `stop` no further one is begun."""
+    return ahead(partial(_check_turn, store, level), turns, workers=AT_ONCE, stop=stop or threading.Event())
+
+
+def _check_turn(store: Store, level: str, turn: Turn) -> Checked:
+    """In another thread: what is wrong with it."""
+    item, size = turn
+    for _ in range(_LOOKS):  # what the way damaged once is no finding
+        if item.key.startswith(SOURCES):
+            checked = check_source(store, item.name, item.key, level)
+        else:
+            checked = check_bundle(store, item.name, level, size)
+        if checked.down or all(finding.severity == "note" for finding in checked.findings):
+            break
+    return checked
 
 
 class _Audit:
@@ -93,6 +119,7 @@ class _Audit:
         self.report = Report(store.location, plan, f"{self.began:%Y-%m-%dT%H:%M:%SZ}")
         self.heard: Heard = _nothing
         self.progress: Progress = _nothing
+        self.reading: Reading = self._read_here
         self._untold = 0
         self._said: set[tuple[str, str]] = set()
 
@@ -141,7 +168,7 @@ class _Audit:
         """The bundles and sources whose turn it is, several at once."""
         due, down = self.turns.bundles(), 0
         self.report.due, self.report.owed = self.turns.due, self.turns.owed
-        for checked in ahead(self._check, due, workers=AT_ONCE, stop=self.stop):
+        for checked in self.reading(due):
             down = down + 1 if checked.down else 0
             if down >= _DOWN_IN_A_ROW:
                 raise StoreUnavailable(
@@ -202,17 +229,8 @@ class _Audit:
                 else:
                     yield Finding("attachment-digest", key, event.bundle, str(warc.get("sha256")), sha256)
 
-    def _check(self, turn: tuple[Item, int | None]) -> Checked:
-        """In another thread: what is wrong with it."""
-        item, size = turn
-        for _ in range(_LOOKS):  # what the way damaged once is no finding
-            if item.key.startswith(SOURCES):
-                checked = check_source(self.store, item.name, item.key, self.plan.level)
-            else:
-                checked = check_bundle(self.store, item.name, self.plan.level, size)
-            if checked.down or all(finding.severity == "note" for finding in checked.findings):
-                break
-        return checked
+    def _read_here(self, due: Iterator[Turn]) -> Iterator[Checked]:
+        return check_turns(self.store, due, self.plan.level, stop=self.stop)
 
     def _take(self, checked: Checked) -> None:
         """What came of it: told, repaired and looked at again, noted as read where it is sound."""

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import http.server
+import importlib.util
 import json
 import os
 import signal
@@ -172,3 +173,34 @@ def prefect(tmp_path_factory: pytest.TempPathFactory, site: str) -> Iterator[Pre
         server = Prefect(url, environ, folder)
         until("the Prefect server", lambda: server.ask("/health"), 90)
         yield server
+
+
+CLUSTER = """
+import sys
+from distributed import LocalCluster
+if __name__ == "__main__":
+    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
+        print(cluster.scheduler_address, flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.fixture(params=["thread", "process", "dask", "dask:tcp"])
+def runner(request: pytest.FixtureRequest, tmp_path: Path, prefect: Prefect) -> Iterator[str]:
+    """A kind of runner; of the last one the scheduler of a cluster of two workers, in processes of their own."""
+    kind = str(request.param)
+    if kind.startswith("dask") and not importlib.util.find_spec("prefect_dask"):
+        pytest.skip("prefect-dask is not installed: pip install 'tearsheet[dask]'")
+    if kind != "dask:tcp":
+        yield kind
+        return
+    script = tmp_path / "cluster.py"
+    script.write_text(CLUSTER)
+    command = [sys.executable, "-W", "ignore", str(script)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=prefect.environ
+    ) as cluster:
+        assert cluster.stdin
+        assert cluster.stdout
+        yield f"dask:{cluster.stdout.readline().strip()}"
+        cluster.stdin.close()

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,37 +25,6 @@ async def main():
 if __name__ == "__main__":
     asyncio.run(main())
 """
-
-
-CLUSTER = """
-import sys
-from distributed import LocalCluster
-if __name__ == "__main__":
-    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
-        print(cluster.scheduler_address, flush=True)
-        sys.stdin.read()
-"""
-
-
-@pytest.fixture(params=["thread", "process", "dask", "dask:tcp"])
-def runner(request: pytest.FixtureRequest, tmp_path: Path, prefect: Prefect) -> Iterator[str]:
-    """A kind of runner; of the last one the scheduler of a cluster of two workers, in processes of their own."""
-    kind = str(request.param)
-    if kind.startswith("dask") and not importlib.util.find_spec("prefect_dask"):
-        pytest.skip("prefect-dask is not installed: pip install 'tearsheet[dask]'")
-    if kind != "dask:tcp":
-        yield kind
-        return
-    script = tmp_path / "cluster.py"
-    script.write_text(CLUSTER)
-    command = [sys.executable, "-W", "ignore", str(script)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=prefect.environ
-    ) as cluster:
-        assert cluster.stdin
-        assert cluster.stdout
-        yield f"dask:{cluster.stdout.readline().strip()}"
-        cluster.stdin.close()
 
 
 def fill(folder: Path, tmp_path: Path, count: int) -> list[str]:
@@ -137,7 +105,7 @@ def test_broken_rules_fail_the_run_plainly(prefect: Prefect, tmp_path: Path) -> 
 
 def test_dask_without_its_extra_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
-    from flows.reclean import make_runner
+    from flows.runners import make_runner
     from tasks.errors import MissingPart
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

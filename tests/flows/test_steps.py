@@ -24,14 +24,14 @@ def test_every_stage_has_a_step_and_every_step_a_stage(steps: Any) -> None:
 
     stages = {name for name, _ in inspect.getmembers(pipeline, inspect.isfunction) if name.endswith("_stage")}
     stages |= {"discover_stage", "plan_stage", "archive_shard", "reclean_shard", "audit_stage"}
-    stages |= {"publish_stage", "prune_stage"}
+    stages |= {"publish_stage", "prune_stage", "audit_shard"}
     assert all(any(hasattr(part, name) for part in (pipeline, watching, recleaning, audit, publish)) for name in stages)
     assert set(steps.STEPS) == stages
 
 
 def test_only_stages_that_talk_to_someone_else_are_tried_again(steps: Any) -> None:
     retried = {stage for stage, step in steps.STEPS.items() if step.retried}
-    assert retried == {*pipeline.RETRIED, "plan_stage", "audit_stage", "publish_stage", "prune_stage"}
+    assert retried == {*pipeline.RETRIED, "plan_stage", "audit_stage", "audit_shard", "publish_stage", "prune_stage"}
 
 
 @pytest.mark.parametrize(
