@@ -51,11 +51,14 @@ async def watch(name: str, store: str | None = None, share: int = 0, shares: int
         shares: of how many
 
     Fails where the source cannot be read or none of the pages tried was archived; where only some failed the run
-    completes as "Incomplete" and the artifact lists them. The state's data is the Report.
+    completes as "Incomplete" and the artifact lists them; where one is under way on this machine, as "Skipped". The
+    state's data is the Report.
     """
     try:
         report = await asyncio.to_thread(_watch, name, store, (share, shares))
     except TearsheetError as error:
+        if error.code == "under-way":  # the run before takes longer than its interval
+            return Completed(name="Skipped", message=str(error))
         return Failed(message=str(error))
     await acreate_markdown_artifact(key=f"watch-{name}", markdown=_as_markdown(report), description=str(report))
     if report.outcomes:

@@ -19,7 +19,7 @@ from tasks.watching.fetch import fetch_source
 from tasks.watching.plan import Plan, plan_stage, robots_of
 from tasks.watching.report import Report, pages_event, report_event
 from tasks.watching.shards import archive_shard, make_shards, share_of
-from tasks.watching.state import Watched, open_watched
+from tasks.watching.state import Watched, alone, open_watched
 
 __all__ = ["discover_stage", "watch_source"]
 
@@ -44,13 +44,18 @@ def watch_source(
     """One run of `source`; `heard` is told each page's outcome as it comes.
 
     Once `stopped` says so, no further page is begun. With `share` (number, of how many) only that share of the hosts
-    is visited: for several workers beside each other. Raises a TearsheetError where the feed, the list or the store's
-    listing cannot be read: then nothing was archived.
+    is visited: for several workers beside each other. Raises CaptureTransient `under-way` where this very run is under
+    way on this machine, and a TearsheetError where the feed, the list or the store's listing cannot be read: then
+    nothing was archived.
     """
     run = run or Plainly(tools.settings)
     tools = _for(source, tools)
     tools.store.capabilities()  # a new store gets its id now: what is learnt of it is kept under that
-    with open_watched(tools.store, tools.settings, now=now) as watched:
+    part = source.name if share[1] == 1 else f"{source.name}-{share[0] + 1}-of-{share[1]}"
+    with (
+        alone(tools.store, tools.settings, part),
+        open_watched(tools.store, tools.settings, now=now) as watched,
+    ):
         discovery = run(discover_stage, source, tools, watched, now())
         urls = share_of(discovery.urls, *share)
         job = _Job(source, tools, run, watched, heard, stopped, now)

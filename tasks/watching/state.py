@@ -6,6 +6,7 @@ machine, and one that was killed has lost what it did since its last shard at mo
 """
 
 import contextlib
+import fcntl
 import json
 import sqlite3
 import threading
@@ -17,7 +18,7 @@ from typing import Any
 
 from tasks.catalog import identity
 from tasks.catalog.cache import cache_folder
-from tasks.errors import FormatError, NotFound
+from tasks.errors import CaptureTransient, FormatError, NotFound
 from tasks.settings import Settings
 from tasks.store import Store
 from tasks.store.base import read_ahead
@@ -26,7 +27,7 @@ from tasks.store.layout import EVENTS
 from tasks.store.objects import keys
 from tasks.watching.due import GOOD, Seen, Visits, next_visit
 
-__all__ = ["REPORT", "WATCH", "Watched", "open_watched"]
+__all__ = ["REPORT", "WATCH", "Watched", "alone", "open_watched"]
 
 WATCH, REPORT = "watch", "report"  # kinds of events
 _SCHEMA = "1"
@@ -56,6 +57,29 @@ def open_watched(store: Store, settings: Settings, *, now: Callable[[], datetime
         yield watched
     finally:
         watched.close()
+
+
+@contextlib.contextmanager
+def alone(store: Store, settings: Settings, name: str) -> Iterator[None]:
+    """No other run of that name on this machine meanwhile: two would ask each host twice as fast as it may be asked.
+
+    Raises CaptureTransient with code `under-way` where there is one; its end, or its death, lets go.
+    """
+    path = cache_folder(settings) / f"{store.id}.{name}.run.lock"
+    with contextlib.ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(path.open("a"))
+        except OSError:  # where nothing can be kept, nothing can be held
+            yield
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CaptureTransient(
+                "a run of it is under way on this machine", where=name, remedy="It does what is due", code="under-way"
+            ) from None
+        yield
 
 
 def _now() -> datetime:

@@ -188,10 +188,12 @@ def test_a_url_is_held_however_host_and_port_are_spelled() -> None:
 
 
 def test_a_damaged_manifest_ends_the_run_and_names_the_bundle(site: str, tmp_path: Path) -> None:
-    with tools(site, tmp_path) as made:
+    """Where the catalog is read anew; a catalog that has it knows what it said."""
+    with tools(site, tmp_path, cache=str(tmp_path / "here")) as made:
         watch_source(feed(site, limit=1), made)
         (path,) = (tmp_path / "store").glob("v1/bundles/*/*/*/*.json")
         path.write_text("{}")
+    with tools(site, tmp_path, cache=str(tmp_path / "elsewhere")) as made:
         with pytest.raises(FormatError, match=path.name):
             watch_source(feed(site), made)
 

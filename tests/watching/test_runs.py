@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from tasks.demo import SITE
-from tasks.pipeline import Tools, open_tools
+from tasks.errors import CaptureTransient
+from tasks.pipeline import Outcome, Tools, open_tools
 from tasks.settings import config_dirs, load_settings
 from tasks.sources import Source
 from tasks.store import Store
@@ -149,6 +150,23 @@ def test_what_the_first_run_learnt_of_a_new_store_is_kept(site: Site, tmp_path: 
         watch_source(source(site), made)
     kept = {"".join(file.suffixes) for file in (tmp_path / "cache").iterdir()}
     assert kept >= {".watch.db", ".sqlite"}  # the catalog, too: the next run need not read it anew
+
+
+def test_a_source_is_run_once_at_a_time_and_another_one_beside_it(site: Site, tmp_path: Path) -> None:
+    other = replace(source(site), name="other")
+    with tools(site, tmp_path) as made:
+
+        def beside(outcome: Outcome) -> None:
+            with pytest.raises(CaptureTransient, match="under way"):
+                watch_source(source(site), made)
+
+        assert watch_source(source(site, PATHS[:1]), made, heard=beside).good
+        assert watch_source(source(site, PATHS[:1]), made).good
+        watch_source(source(site, PATHS[1:2]), made, heard=lambda outcome: reports.append(watch_source(other, made)))
+    assert [report.good for report in reports] == [True]
+
+
+reports: list[Report] = []
 
 
 def test_what_is_known_can_be_made_anew_from_the_store_alone(site: Site, tmp_path: Path) -> None:
