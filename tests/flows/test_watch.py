@@ -193,9 +193,9 @@ def test_a_damaged_manifest_ends_the_run_and_names_the_bundle(site: str, tmp_pat
         watch_source(feed(site, limit=1), made)
         (path,) = (tmp_path / "store").glob("v1/bundles/*/*/*/*.json")
         path.write_text("{}")
-    with tools(site, tmp_path, cache=str(tmp_path / "elsewhere")) as made:
-        with pytest.raises(FormatError, match=path.name):
-            watch_source(feed(site), made)
+    elsewhere = tools(site, tmp_path, cache=str(tmp_path / "elsewhere"))
+    with elsewhere as made, pytest.raises(FormatError, match=path.name):
+        watch_source(feed(site), made)
 
 
 # ------------------------------------------------------------------ shards
