@@ -1,20 +1,22 @@
 """The flow that archives what one source of watch.toml names and the store does not hold yet."""
 
 import asyncio
-from collections.abc import Iterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
 from prefect import State, flow
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError, concurrency
 from prefect.deployments.flow_runs import arun_deployment
 from prefect.states import Completed, Failed
 
 from flows.cli_common import heard
-from tasks.errors import TearsheetError
+from tasks.errors import SettingsError, TearsheetError
 from tasks.logs import about
 from tasks.pipeline import Outcome, open_tools
-from tasks.settings import config_dirs
+from tasks.settings import config_dirs, load_settings
 from tasks.sources import load_sources, named
 from tasks.steps import code, run_id, run_settings, tracked
 from tasks.watching import Report, watch_source
@@ -55,7 +57,8 @@ async def watch(name: str, store: str | None = None, share: int = 0, shares: int
     state's data is the Report.
     """
     try:
-        report = await asyncio.to_thread(_watch, name, store, (share, shares))
+        async with _a_slot(load_settings().watch_limit):
+            report = await asyncio.to_thread(_watch, name, store, (share, shares))
     except TearsheetError as error:
         if error.code == "under-way":  # the run before takes longer than its interval
             return Completed(name="Skipped", message=str(error))
@@ -68,6 +71,25 @@ async def watch(name: str, store: str | None = None, share: int = 0, shares: int
     if report.archived:
         return Completed(name="Incomplete", message=str(report), data=report)
     return Failed(message=str(report), data=report)
+
+
+@contextlib.asynccontextmanager
+async def _a_slot(limit: str) -> AsyncIterator[None]:
+    """A slot of a global concurrency limit, waited for; none where no limit is named. SettingsError where it is not
+    there: a limit that is not kept to is worse than none."""
+    if not limit:
+        yield
+        return
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(concurrency(limit, occupy=1, strict=True))
+        except ConcurrencySlotAcquisitionError as error:
+            raise SettingsError(
+                f"no such global concurrency limit is active: {limit}",
+                where="watch_limit",
+                remedy=f"`prefect gcl create {limit} --limit 4 --active` makes it",
+            ) from error
+        yield
 
 
 def _watch(name: str, store: str | None, share: tuple[int, int]) -> Report:

@@ -75,6 +75,7 @@ class Settings:
     thinner_from_words: int
     workers: int
     per_host: int
+    watch_limit: str
     attempts: int
     retry_wait_s: float
     sign: bool

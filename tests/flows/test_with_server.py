@@ -310,3 +310,27 @@ def test_a_source_is_run_in_shares_beside_each_other(prefect: Prefect, serving: 
     message = ended(prefect, run["id"])["message"]
     assert re.fullmatch(r"share 0: (Completed|Incomplete|Failed); share 1: (Completed|Incomplete|Failed)", message)
     assert "Completed" in message
+
+
+LIMITED = """
+import asyncio
+from flows.watch import watch
+async def main():
+    state = await watch("harbour", store={store!r}, return_state=True)
+    print(state.type.value, state.message)
+asyncio.run(main())
+"""
+
+
+def test_a_run_takes_a_slot_of_the_limit_that_the_settings_name_and_fails_without_it(
+    prefect: Prefect, serving: Path, tmp_path: Path
+) -> None:
+    code = LIMITED.format(store=str(tmp_path / "store"))
+    environ = {"TEARSHEET_CONFIG": str(prefect.folder / "config"), "TEARSHEET_WATCH_LIMIT": "archive-runs"}
+    refused = prefect.run_python(code, **environ).splitlines()[-1]
+    assert refused.startswith("FAILED watch_limit: no such global concurrency limit is active: archive-runs")
+    assert not [*(tmp_path / "store").rglob("*.wacz")]
+
+    prefect.ask("/v2/concurrency_limits/", {"name": "archive-runs", "limit": 1, "active": True})
+    assert prefect.run_python(code, **environ).splitlines()[-1].startswith("COMPLETED harbour: 4 found")
+    assert prefect.ask("/v2/concurrency_limits/archive-runs")["active_slots"] == 0
