@@ -40,7 +40,7 @@ from tasks.capture.verdict import judge
 from tasks.catalog import Catalog, Heard, open_catalog
 from tasks.clean import RuleSet, load_rules
 from tasks.diff import diff_texts
-from tasks.errors import CaptureTransient, FixityError, MissingPart, TearsheetError, TransientError
+from tasks.errors import CaptureTransient, FixityError, MissingPart, PermanentError, TearsheetError, TransientError
 from tasks.keys import signer_of
 from tasks.observing import observe
 from tasks.outbox import Kept, Outbox, deliver_first
@@ -74,6 +74,7 @@ from tasks.versioning import (
 )
 
 __all__ = [
+    "MASKED",
     "Outcome",
     "Plainly",
     "Reading",
@@ -396,8 +397,12 @@ def archive_page(url: str, tools: Tools, *, run: Run | None = None, force: bool 
                     with contextlib.closing(run(gather_stage, held, compared.reading, tools)) as whole:
                         return _kept(url, whole, compared, unsure, tools, run, started)
     except TearsheetError as error:
-        shown = re.sub(r"//[^/@]*@", "//…@", url)  # a refused URL may hold a password, and outcomes go into logs
+        shown = _SECRET.sub(rf"\1{MASKED}", url)  # a refused URL may hold a password, and outcomes go into logs
         return Outcome(shown, error=error, elapsed_s=time.monotonic() - started)
+
+
+MASKED = "…@"  # stands for the user name and password of a URL
+_SECRET = re.compile(r"\A([a-z][a-z0-9+.-]*://)[^/?#]*@", re.I)
 
 
 def _seen_whole(capture: Capture, tools: Tools, run: Run, visit: contextlib.ExitStack) -> tuple[Capture, Reading]:
@@ -594,6 +599,15 @@ def host_of(url: str) -> str:
         return ""
 
 
+def _archive_one(url: str, tools: Tools, run: Run, force: bool) -> Outcome:
+    """The outcome of one page of many, whatever it brings to light: a defect is told, and stops none of the others."""
+    try:
+        return archive_page(url, tools, run=run, force=force)
+    except Exception as error:
+        what = f"it could not be archived: {type(error).__name__}: {error}"
+        return Outcome(url, error=PermanentError(what, where=url, remedy="Report it with this URL", code="defect"))
+
+
 def archive_pages(
     urls: Iterable[str],
     tools: Tools,
@@ -618,7 +632,7 @@ def archive_pages(
             for url in urls:
                 if stop.is_set():
                     break
-                pending.add(pool.submit(archive_page, url, tools, run=orderly, force=force))
+                pending.add(pool.submit(_archive_one, url, tools, orderly, force))
                 if len(pending) >= workers * 2:
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
                     yield from (future.result() for future in done)

@@ -90,6 +90,8 @@ def _once(found: Iterable[Found]) -> Iterable[Found]:
 
 def _unwanted(one: Found, source: Source, since: datetime | None) -> str:
     """Why it is passed over; empty where it is wanted."""
+    if source.kind != "urls" and (flaw := _flaw(one.url)):
+        return flaw
     if source.include and not any(matches(pattern, one.url) for pattern in source.include):
         return "matches no include pattern"
     for pattern in source.exclude:
@@ -98,3 +100,15 @@ def _unwanted(one: Found, source: Source, since: datetime | None) -> str:
     if since and one.published and last_moment(one.published) < since:
         return f"older than max_age, {duration_text(source.max_age_s or 0)}"
     return ""
+
+
+def _flaw(url: str) -> str:
+    """What no archive can ask for; empty where there is nothing of it. What watch.toml itself names fails aloud."""
+    try:
+        url.encode()
+    except UnicodeEncodeError:
+        return "no URL: half a character in it"
+    return "has a user name or password, which are not sent" if _SECRET.match(url) else ""
+
+
+_SECRET = re.compile(r"[a-z]+://[^/?#]*@", re.I)

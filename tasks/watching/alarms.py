@@ -18,7 +18,7 @@ from typing import Any
 
 from tasks.pipeline import Outcome
 
-__all__ = ["HELD_AGAINST", "Alarm", "facts_of", "find_alarms"]
+__all__ = ["HELD_AGAINST", "Alarm", "facts_of", "find_alarms", "known_facts"]
 
 HELD_AGAINST = 30  # reports of earlier runs
 _DAY = 86400.0
@@ -53,12 +53,24 @@ def facts_of(outcomes: Sequence[Outcome], found: int) -> dict[str, Any]:
     }
 
 
+def known_facts(reports: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The facts of reports, of those that have them as facts_of makes them: another program's may not."""
+    found = [report.get("facts") for report in reports]
+    return [facts for facts in found if isinstance(facts, dict) and _is_whole(facts)]
+
+
+def _is_whole(facts: Mapping[str, Any]) -> bool:
+    counts = [facts.get(name) for name in ("found", "tried", "failed", "captured", "words")]
+    rules = facts.get("rules")
+    return isinstance(rules, dict) and all(type(count) is int and count >= 0 for count in (*counts, *rules.values()))
+
+
 def find_alarms(
     now: float, facts: Mapping[str, Any], reports: Iterable[Mapping[str, Any]], first_seen: Sequence[float]
 ) -> Iterator[Alarm]:
     """The alarms of a run with these facts; `reports` are those of earlier runs, `first_seen` when the newest pages of
     the source were first visited, this run's included, the newest first."""
-    before = [report["facts"] for report in reports if isinstance(report.get("facts"), dict)]
+    before = known_facts(reports)
     if facts["found"] == 0 and any(one["found"] for one in before):
         yield Alarm("empty", "the source names no page any more: has its feed or section moved?")
     yield from _silent(now, first_seen)

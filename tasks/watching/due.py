@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-__all__ = ["FAILED", "GOOD", "Seen", "Visits", "next_visit"]
+__all__ = ["FAILED", "GONE", "GOOD", "Seen", "Visits", "next_visit"]
 
 GOOD = frozenset({"ok", "partial", "unchanged"})
 FAILED = "failed"  # nothing was stored
+GONE = "gone"  # taken down: it shall not come back
 HOUR, DAY = 3600.0, 86400.0
 _LONGEST = 30 * DAY  # between two visits of an adaptive plan
 _SHARE = 0.5  # of the time that a page has stood unchanged, after which it is visited again
@@ -40,9 +41,12 @@ def next_visit(seen: Seen, visits: Visits) -> float | None:
     | --- | --- |
     | failed | at once, so that the next run tries; from the third time on after an hour, doubled up to a day |
     | had a bad verdict | at once; never after `attempts` in a row |
+    | it was taken down | never |
     | was good, fixed plan | at the first of its times that the last visit was before |
     | was good, adaptive | after half the time that it has stood unchanged, an hour at least, 30 days at most |
     """
+    if seen.kind == GONE:
+        return None
     if seen.kind == FAILED:
         over = seen.tries - 2
         return seen.last_at if over <= 0 else seen.last_at + min(HOUR * 2 ** min(over - 1, 10), DAY)

@@ -20,13 +20,11 @@ from tasks.catalog import Catalog, Entry, Heard, families, identity, open_catalo
 from tasks.errors import UrlRefused
 from tasks.pipeline import Tools, host_of
 from tasks.sources import Source
-from tasks.watching.due import Seen, Visits, next_visit
+from tasks.watching.due import GONE, Seen, Visits, next_visit
 from tasks.watching.shards import share_of
 from tasks.watching.state import Watched
 
 __all__ = ["Plan", "held_urls", "plan_stage", "visits_of"]
-
-_LOOKED_AT = 500  # pages due again that are looked up in the store first: a run that was killed may have visited them
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +108,13 @@ def _new(source: Source, urls: Iterable[str], catalog: Catalog, watched: Watched
 def _again(source: Source, catalog: Catalog, watched: Watched, visits: Visits, now: float) -> list[str]:
     """The URLs whose next visit has come, the longest due first."""
     found = watched.due(source.name, now)
-    return [seen.url for seen in found[:_LOOKED_AT] if not _is_done(seen, source, catalog, watched, visits, now)] + [
-        seen.url for seen in found[_LOOKED_AT:]
-    ]
+    return [seen.url for seen in found if not _is_done(seen, source, catalog, watched, visits, now)]
 
 
 def _is_done(seen: Seen, source: Source, catalog: Catalog, watched: Watched, visits: Visits, now: float) -> bool:
-    """Whether a page was visited since, by a run that could not say so, and is not due for that."""
+    """Whether a page was taken down, or visited since by a run that could not say so, and is not due for that."""
     found = _in_store(seen.url, catalog, visits)
-    if found is None or found.last_at <= seen.last_at:
+    if found is None or (found.kind != GONE and found.last_at <= seen.last_at):
         return False
     watched.learn(source.name, [found])
     due = next_visit(found, visits)
@@ -133,8 +129,9 @@ def _in_store(url: str, catalog: Catalog, visits: Visits) -> Seen | None:
         return _tried(url, bundles)
     first = min(_seconds(entry.captured_at) for entry in bundles)
     good = [entry for entry in bundles if entry.good]
-    if not good:  # taken down, or bad as often as it is tried
-        return Seen(url, first, first, first, "error", visits.attempts)
+    if not good:
+        taken_down = any(entry.tombstone for entry in bundles)
+        return Seen(url, first, first, first, GONE if taken_down else "error", visits.attempts)
     last = max(_seconds(entry.seen_at or entry.captured_at) for entry in good)
     changed = max(_seconds(entry.captured_at) for entry in good)
     return Seen(url, first, max(last, changed), changed, good[-1].verdict.value, 0, good[-1].words)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
-from tasks.pipeline import Outcome, host_of
+from tasks.pipeline import MASKED, Outcome, host_of
 from tasks.records import Validators
 from tasks.store.events import Event
 from tasks.watching.alarms import Alarm
@@ -34,6 +34,8 @@ class Report:
     passed_over: int = 0  # URLs that the source names and that are not wanted: `watch preview` shows why
     notes: tuple[str, ...] = ()  # of discovering: a feed that has not changed, …
     validators: Validators | None = None  # what the next run may ask the source with
+    asked_as: str = ""  # digest of what decides which pages of the source are wanted
+    share: tuple[int, int] = (0, 1)  # of the hosts: number, of how many
     alarms: tuple[Alarm, ...] = ()
     next_due_at: float | None = None  # seconds since the epoch; None: nothing is due
     stopped: bool = False  # before all that was due
@@ -52,6 +54,12 @@ class Report:
     def good(self) -> bool:
         """Whether everything due was archived well."""
         return not self.failed and not self.stopped
+
+    @property
+    def barred(self) -> int:
+        """Pages that robots.txt has kept us from."""
+        tried = {outcome.url for outcome in self.outcomes}
+        return sum(url not in tried for url, _ in self.plan.disallowed)
 
     @property
     def kinds(self) -> Mapping[str, int]:
@@ -86,6 +94,7 @@ class Report:
             "kinds": self.kinds,
             "disallowed": [{"url": url, "reason": reason} for url, reason in self.plan.disallowed],
             "unread": len(self.plan.unread),
+            "barred": self.barred,
             "left": self.plan.left,
             "passed_over": self.passed_over,
             "bytes": sum(outcome.ref.size for outcome in self.outcomes if outcome.ref and outcome.ref.created),
@@ -93,6 +102,8 @@ class Report:
             "next_due_at": _moment(self.next_due_at) if self.next_due_at is not None else None,
             "notes": list(self.notes),
             "validators": asdict(self.validators) if self.validators else None,
+            "asked_as": self.asked_as,
+            "share": list(self.share),
             "alarms": [{"code": alarm.code, "what": alarm.what} for alarm in self.alarms],
             "stopped": self.stopped,
         }
@@ -119,7 +130,7 @@ def _fate(outcome: Outcome) -> str:
 # ------------------------------------------------------------------ events
 def pages_event(source: str, run: str, outcomes: Iterable[Outcome], now: datetime) -> Event:
     """The event that tells of the pages of one shard."""
-    rows = [dict(_row(outcome, now)) for outcome in outcomes]
+    rows = [dict(_row(outcome, now)) for outcome in outcomes if MASKED not in outcome.url]
     return Event(WATCH, now, detail={"source": source, "run": run, "pages": rows})
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from tasks.errors import CaptureTransient, TransientError
 from tasks.pipeline import Outcome, Plainly, Run, Tools
-from tasks.records import Validators
+from tasks.records import Validators, digest_of
 from tasks.sources import Discovery, NotModified, Source, discover
-from tasks.watching.alarms import HELD_AGAINST, facts_of, find_alarms
+from tasks.watching.alarms import HELD_AGAINST, facts_of, find_alarms, known_facts
 from tasks.watching.fetch import fetch_source
 from tasks.watching.plan import Plan, plan_stage, robots_of
 from tasks.watching.report import Report, pages_event, report_event
@@ -51,16 +51,15 @@ def watch_source(
     run = run or Plainly(tools.settings)
     tools = _for(source, tools)
     tools.store.capabilities()  # a new store gets its id now: what is learnt of it is kept under that
-    part = source.name if share[1] == 1 else f"{source.name}-{share[0] + 1}-of-{share[1]}"
     with (
-        alone(tools.store, tools.settings, part),
+        alone(tools.store, tools.settings, source.name, share),
         open_watched(tools.store, tools.settings, now=now) as watched,
     ):
         discovery = run(discover_stage, source, tools, watched, now())
         urls = share_of(discovery.urls, *share)
         job = _Job(source, tools, run, watched, heard, stopped, now)
         outcomes = job.work(run(plan_stage, source, urls, tools, watched, now(), share))
-        return job.report(outcomes, discovery, whole=share[1] == 1)
+        return job.report(outcomes, discovery, share)
 
 
 def _for(source: Source, tools: Tools) -> Tools:
@@ -96,7 +95,8 @@ class _Job:
         self._tell(unread)
         outcomes = {outcome.url: outcome for outcome in unread}
         outcomes |= {outcome.url: outcome for outcome in self._archived(plan.due)}
-        again = [url for url, outcome in outcomes.items() if _may_pass(outcome) and url in set(plan.due)]
+        due = set(plan.due)
+        again = [url for url, outcome in outcomes.items() if _may_pass(outcome) and url in due]
         if again and not self.stopped():
             outcomes |= {outcome.url: outcome for outcome in self._archived(again)}
         return list(outcomes.values())
@@ -115,12 +115,12 @@ class _Job:
             event = pages_event(self.source.name, self.id, found, self.now())
             self.watched.note(event, self.tools.store.put_event(event))
 
-    def report(self, outcomes: list[Outcome], discovery: Discovery, *, whole: bool) -> Report:
-        """What the run did, as the store keeps it; `whole`: of all hosts, not of a share of them."""
+    def report(self, outcomes: list[Outcome], discovery: Discovery, share: tuple[int, int]) -> Report:
+        """What the run did, as the store keeps it; it is held against earlier runs of the same share of the hosts."""
         assert self.plan  # work has made it
         name, now = self.source.name, self.now()
-        earlier = self.watched.reports(name, HELD_AGAINST)
-        facts = facts_of(outcomes, _found(self.plan, discovery, earlier))
+        earlier = self.watched.reports(name, HELD_AGAINST, share)
+        facts = facts_of(outcomes, _found(discovery, earlier))
         alarms = find_alarms(now.timestamp(), facts, earlier, self.watched.newest(name, _NEWEST))
         report = Report(
             source=name,
@@ -129,7 +129,9 @@ class _Job:
             outcomes=tuple(outcomes),
             passed_over=len(discovery.passed_over),
             notes=discovery.notes,
-            validators=discovery.validators if whole else None,
+            validators=discovery.validators if share[1] == 1 else None,
+            asked_as=_asked_as(self.source),
+            share=share,
             alarms=tuple(alarms),
             next_due_at=self.watched.next_due(name),
             stopped=len(outcomes) < len(self.plan.due) + len(self.plan.unread),
@@ -139,11 +141,16 @@ class _Job:
         return report
 
 
-def _found(plan: Plan, discovery: Discovery, earlier: Sequence[Mapping[str, Any]]) -> int:
-    """How many pages the source names; as many as last time where it has not changed."""
-    if NOT_MODIFIED not in discovery.notes or not earlier:
-        return plan.found
-    return int(earlier[0].get("facts", {}).get("found", 0))
+def _found(discovery: Discovery, earlier: Sequence[Mapping[str, Any]]) -> int:
+    """How many pages the source names, on whatever hosts; as many as last time where it has not changed."""
+    last = known_facts(earlier[:1])
+    return last[0]["found"] if NOT_MODIFIED in discovery.notes and last else len(discovery.found)
+
+
+def _asked_as(source: Source) -> str:
+    """What decides which pages of its source are wanted: where that is another than last time, all of it is read."""
+    wanted = (source.kind, source.at, source.column, source.include, source.exclude, source.max_age_s)
+    return digest_of(repr(wanted).encode("utf-8", "backslashreplace"))
 
 
 def _may_pass(outcome: Outcome) -> bool:
@@ -160,17 +167,18 @@ def discover_stage(source: Source, tools: Tools, watched: Watched, now: datetime
 
     Where all that it named last time was seen to, it is asked only unless it is still the same: then it names nothing.
     """
-    known = _validators(watched.reports(source.name, 1))
+    known = _validators(watched.reports(source.name, 1), _asked_as(source))
     try:
         return discover(source, lambda url: fetch_source(url, tools.recorder, tools.settings, known), now)
     except NotModified:
         return Discovery(notes=(NOT_MODIFIED,), validators=known)
 
 
-def _validators(reports: Sequence[Mapping[str, Any]]) -> Validators | None:
-    """What the last run was told to ask with, unless it left something over."""
+def _validators(reports: Sequence[Mapping[str, Any]], asked_as: str) -> Validators | None:
+    """What the last run was told to ask with, unless it left something over, or wanted other pages of it."""
     last = reports[0] if reports else {}
     told = last.get("validators")
-    if not isinstance(told, dict) or last.get("left") or last.get("stopped") or last.get("unread"):
+    over = any(last.get(name) for name in ("left", "stopped", "unread", "barred"))
+    if not isinstance(told, dict) or over or last.get("asked_as") != asked_as:
         return None
     return Validators(str(told.get("url")), str(told.get("etag") or ""), str(told.get("last_modified") or ""))

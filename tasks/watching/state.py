@@ -13,12 +13,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tasks.catalog import identity
 from tasks.catalog.cache import cache_folder
-from tasks.errors import CaptureTransient, FormatError, NotFound
+from tasks.errors import CaptureTransient, DiskFull, FormatError, NotFound
 from tasks.settings import Settings
 from tasks.store import Store
 from tasks.store.base import read_ahead
@@ -33,6 +34,7 @@ WATCH, REPORT = "watch", "report"  # kinds of events
 _SCHEMA = "1"
 _MARGIN = timedelta(days=2)  # clocks differ, and a run past midnight writes under the day before
 _BATCH = 5_000
+_EVENTS = 200  # put in at once
 _TABLES = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE read(key TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -50,35 +52,64 @@ _INSERT = "INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 @contextlib.contextmanager
 def open_watched(store: Store, settings: Settings, *, now: Callable[[], datetime] | None = None) -> Iterator["Watched"]:
     """The state of the store's sources, brought up to date; in memory where no file can be kept."""
-    name = f"{store.id}.watch.db" if store.id else ":memory:"
-    watched = Watched(name if name == ":memory:" else str(cache_folder(settings) / name))
+    name, moment = (f"{store.id}.watch.db" if store.id else ":memory:"), (now or _now)()
+    path = name if name == ":memory:" else str(cache_folder(settings) / name)
     try:
-        watched.refresh(store, (now or _now)())
-        yield watched
-    finally:
+        watched = _refreshed(path, store, moment)
+        try:
+            yield watched
+        finally:
+            watched.close()
+    except sqlite3.Error as error:
+        raise DiskFull(
+            f"what is known of watched pages cannot be kept: {error}",
+            where=path,
+            remedy="Free some space, or delete the file: it is made anew from the store",
+        ) from error
+
+
+def _refreshed(path: str, store: Store, now: datetime) -> "Watched":
+    """The file, up to date; made anew where it turns out to be damaged."""
+    watched = Watched(path)
+    try:
+        watched.refresh(store, now)
+        return watched
+    except BaseException as error:
         watched.close()
+        if not isinstance(error, sqlite3.DatabaseError) or isinstance(error, sqlite3.OperationalError):
+            raise
+    _unlink(path)
+    watched = Watched(path)
+    watched.refresh(store, now)
+    return watched
 
 
 @contextlib.contextmanager
-def alone(store: Store, settings: Settings, name: str) -> Iterator[None]:
-    """No other run of that name on this machine meanwhile: two would ask each host twice as fast as it may be asked.
+def alone(store: Store, settings: Settings, name: str, share: tuple[int, int] = (0, 1)) -> Iterator[None]:
+    """No other run of a source on this machine meanwhile, but of another share of its hosts: two would ask each host
+    twice as fast as it may be asked.
 
     Raises CaptureTransient with code `under-way` where there is one; its end, or its death, lets go.
     """
-    path = cache_folder(settings) / f"{store.id}.{name}.run.lock"
+    folder, parted = cache_folder(settings), share[1] > 1
+    wanted = [(name, fcntl.LOCK_SH if parted else fcntl.LOCK_EX)]
+    wanted += [(f"{name}.{share[0] + 1}-of-{share[1]}", fcntl.LOCK_EX)] if parted else []
     with contextlib.ExitStack() as stack:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context(path.open("a"))
-        except OSError:  # where nothing can be kept, nothing can be held
-            yield
-            return
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise CaptureTransient(
-                "a run of it is under way on this machine", where=name, remedy="It does what is due", code="under-way"
-            ) from None
+        for part, how in wanted:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                file = stack.enter_context((folder / f"{store.id}.{part}.run.lock").open("a"))
+            except OSError:  # where nothing can be kept, nothing can be held
+                break
+            try:
+                fcntl.flock(file, how | fcntl.LOCK_NB)
+            except OSError:
+                raise CaptureTransient(
+                    "a run of it is under way on this machine",
+                    where=name,
+                    remedy="It does what is due",
+                    code="under-way",
+                ) from None
         yield
 
 
@@ -104,11 +135,11 @@ class Watched:
         last = self._meta("refreshed")
         since = datetime.fromisoformat(last) - _MARGIN if last else None
         found = read_ahead(self._new_keys(store, since, now), lambda key: _event(store, key))
+        while batch := list(islice(found, _EVENTS)):  # read first: other runs wait for who writes
+            with self._writing():
+                for key, event in batch:
+                    self._note(event, key)
         with self._writing() as db:
-            for key, event in found:
-                if event is not None:
-                    self._take(event)
-                db.execute("INSERT OR IGNORE INTO read VALUES (?)", (key,))
             oldest = f"{EVENTS}{now - 2 * _MARGIN:%Y/%m/%d}"
             db.execute("DELETE FROM read WHERE key < ?", (oldest,))
             db.execute("INSERT OR REPLACE INTO meta VALUES ('refreshed', ?)", (now.isoformat(),))
@@ -123,9 +154,15 @@ class Watched:
 
     def note(self, event: Event, key: str) -> None:
         """Put in an event that was just stored."""
-        with self._writing() as db:
-            self._take(event)
-            db.execute("INSERT OR IGNORE INTO read VALUES (?)", (key,))
+        with self._writing():
+            self._note(event, key)
+
+    def _note(self, event: Event | None, key: str) -> None:
+        """Put in an event, as far as it is one of ours: another program's must not end every run of the store."""
+        if event is not None:
+            with contextlib.suppress(TypeError, ValueError, AttributeError, OverflowError):
+                self._take(event)
+        self.db.execute("INSERT OR IGNORE INTO read VALUES (?)", (key,))
 
     def _take(self, event: Event) -> None:
         source, at = str(event.detail.get("source", "")), event.at.timestamp()
@@ -134,7 +171,7 @@ class Watched:
             self.db.execute("INSERT OR REPLACE INTO report VALUES (?, ?, ?)", (source, at, data))
             return
         for row in event.detail.get("pages", ()):
-            with contextlib.suppress(KeyError, TypeError, ValueError):
+            with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):
                 self._visit(source, str(row["url"]), _seconds(row["at"]), str(row["kind"]), int(row.get("words") or 0))
 
     def _visit(self, source: str, url: str, at: float, kind: str, words: int) -> None:
@@ -215,11 +252,12 @@ class Watched:
         return self._plans[source]
 
     # -------------------------------------------------------------- reports
-    def reports(self, source: str, most: int) -> list[Mapping[str, Any]]:
-        """The last reports of a source, the newest first."""
-        query = "SELECT data FROM report WHERE source = ? ORDER BY at DESC LIMIT ?"
+    def reports(self, source: str, most: int, share: tuple[int, int] = (0, 1)) -> list[Mapping[str, Any]]:
+        """The last reports of a source, of that share of its hosts, the newest first."""
+        query = "SELECT data FROM report WHERE source = ? ORDER BY at DESC"
         with self._guard:
-            return [json.loads(row[0]) for row in self.db.execute(query, (source, most))]
+            found = (json.loads(row[0]) for row in self.db.execute(query, (source,)))
+            return list(islice((one for one in found if one.get("share", [0, 1]) == list(share)), most))
 
     def newest(self, source: str, most: int) -> list[float]:
         """When the newest pages of a source were first seen, the newest first."""
@@ -268,18 +306,35 @@ def _opened(path: str) -> sqlite3.Connection:
     try:
         if path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(sqlite3.DatabaseError):
-            db = _connected(path)
-            with contextlib.suppress(sqlite3.DatabaseError):
-                row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-                if row and row[0] == _SCHEMA:
-                    return db
-            db.close()
-        for ending in ("", "-wal", "-shm"):
-            Path(f"{path}{ending}").unlink(missing_ok=True)
+            with Path(f"{path}.lock").open("a") as lock:  # one makes it, the others wait
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                return _as_it_stands(path) or _made(path)
         return _made(path)
-    except (OSError, sqlite3.OperationalError):
+    except OSError:
         return _made(":memory:")
+
+
+def _as_it_stands(path: str) -> sqlite3.Connection | None:
+    """The file, where it is one of ours; else it is gone."""
+    db = None
+    try:
+        db = _connected(path)
+        row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        if row and row[0] == _SCHEMA:
+            return db
+    except sqlite3.DatabaseError as error:
+        if "locked" in str(error):
+            raise
+    if db:
+        db.close()
+    _unlink(path)
+    return None
+
+
+def _unlink(path: str) -> None:
+    for ending in ("", "-wal", "-shm"):
+        if path != ":memory:":
+            Path(f"{path}{ending}").unlink(missing_ok=True)
 
 
 def _made(path: str) -> sqlite3.Connection:
