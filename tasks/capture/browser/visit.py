@@ -49,9 +49,9 @@ class Visit:
         self.quiet_by = self.deadline - _KEPT_S * self.settings.browser_page_s
         self.answers = Answers(capture, recorder, self.quiet_by, lead_on=lead_on)
         self.flags: dict[str, None] = {}  # in order, each once
+        self.overlays: tuple[str, ...] = ()  # that were hidden or clicked away, with what was done
         self._pool = ThreadPoolExecutor(self.settings.requisites_at_once, thread_name_prefix="browser")
         self._context = self._target = self._session = ""
-        self._sessions: set[str] = set()
         self._guard = threading.Lock()  # of the number that is under way
         self._under_way, self._last = 0, self.started
         self._committed, self._loaded, self._crashed = False, False, False
@@ -138,7 +138,6 @@ class Visit:
             self.flags["popup-closed"] = None
             tell("Target.closeTarget", {"targetId": target["targetId"]})
             return
-        self._sessions.add(session)
         tell("Fetch.enable", {"patterns": [{"urlPattern": "*", "requestStage": "Request"}]}, session)
         attach = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
         tell("Target.setAutoAttach", attach, session)
@@ -277,17 +276,15 @@ class Visit:
             raise CallFailed(str(answer["exceptionDetails"].get("text")))
         return answer["result"].get("value")
 
-    def _overlays(self, how: str) -> tuple[str, ...]:
-        """Names of the overlays that were hidden or clicked away, with what was done."""
+    def _overlays(self, how: str) -> None:
+        """Hide overlays, or click them away; what was done is noted."""
         known = json.dumps([[one.name, one.boxes, one.refuse] for one in our_overlays()])
         try:
             done = self._run(FIND_OVERLAYS % (known, json.dumps(how)), until=min(self.deadline, _in(_CALL_S)))
         except (CallFailed, Late):
             self.flags["overlays-failed"] = None
-            return ()
-        for name in done or ():
-            self.flags[f"overlay-{name}"] = None
-        return tuple(done or ())
+            return
+        self.overlays = tuple(done or ())
 
     # ---------------------------------------------------------------- what is kept
     def _rendered(self) -> Rendered:
@@ -305,13 +302,11 @@ class Visit:
             for resource in resources:
                 resource.body.close()
             raise
-        told = list(self.flags)  # the thread that reads may add to them
-        overlays = tuple(flag.removeprefix("overlay-") for flag in told if flag.startswith("overlay-"))
-        flags = tuple(flag for flag in told if not flag.startswith("overlay-"))
+        flags = tuple(self.flags.copy())  # the thread that reads may add to them
         title = found["title"].encode("utf-8", "replace").decode()  # scripts can put half a character there
         agent = f"{self.chromium.agent} {self.settings.agent}"
         refused = self.answers.refused()
-        return Rendered(self.chromium.product, agent, tuple(resources), title, flags, refused, overlays)
+        return Rendered(self.chromium.product, agent, tuple(resources), title, flags, refused, self.overlays)
 
     def _pictures(self) -> Iterator[Resource]:
         """Screenshot, thumbnail and, where it is wanted, PDF; one that cannot be had is flagged."""
