@@ -132,10 +132,11 @@ def archive(
 def _plain(
     urls: list[str], settings: Settings, config: str | None, stop: threading.Event, force: bool
 ) -> Iterator[Any]:
-    from tasks.pipeline import archive_pages, open_tools
+    from tasks.many_pages import archive_pages
+    from tasks.pipeline import open_tools
 
     with open_tools(settings, config_dirs(config), heard=heard()) as tools:
-        yield from archive_pages(_each(urls), tools, stop=stop, force=force)
+        yield from archive_pages(_each(urls), tools, stopped=stop.is_set, force=force)
 
 
 def _track(

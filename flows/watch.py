@@ -106,6 +106,7 @@ def _as_markdown(report: Report) -> str:
     lines = [f"# {code(report.source)}", ""]
     lines += [f"- **{alarm.code}**: {code(alarm.what)}" for alarm in report.alarms]
     lines += ["", "| pages | |", "| --- | ---: |", *(f"| {what} | {count:,} |" for what, count in _counts(report))]
+    lines += ["", f"A page took: {_times(report)}."] if report.outcomes else []
     for title, items in (
         ("Changed", [(outcome.url, outcome.change) for outcome in report.outcomes if outcome.change]),
         ("Failed", [(outcome.url, _why(outcome)) for outcome in report.failed]),
@@ -128,6 +129,12 @@ def _counts(report: Report) -> Iterator[tuple[str, int]]:
     yield from report.kinds.items()
     yield "disallowed by robots.txt", len(plan.disallowed)
     yield "left for the next run", plan.left
+
+
+def _times(report: Report) -> str:
+    """One line on how long a page took."""
+    told = report.page_seconds()
+    return ", ".join(f"{which} {seconds} s" for which, seconds in told.items())
 
 
 def _why(outcome: Outcome) -> str:

@@ -74,6 +74,11 @@ def _rebuild(kind: type[TearsheetError], what: str, where: str, remedy: str, cod
 class TransientError(TearsheetError):
     """The same call may succeed later: a caller may retry."""
 
+    @property
+    def passes_soon(self) -> bool:
+        """Whether a second try within seconds is worth it: not where nobody was asked, for a reason that stands."""
+        return self.code not in ("host-down", "host-wait", "robots", "stopped")
+
 
 class PermanentError(TearsheetError):
     """The same call fails again: a caller should stop."""
@@ -82,7 +87,8 @@ class PermanentError(TearsheetError):
 class CaptureTransient(TransientError):
     """The page could not be fetched now.
 
-    `code` is dns, dns-timeout, connect, connect-timeout, no-response, header-truncated or timeout.
+    `code` is dns, dns-timeout, connect, connect-timeout, no-response, header-truncated or timeout; or, where nobody was
+    asked, host-down, host-wait, robots or stopped.
     """
 
     code = "no-response"

@@ -40,6 +40,7 @@ _HELP = {
     "source_last_run_timestamp_seconds": ("gauge", "When the last run of a source was reported."),
     "source_last_run_pages": ("gauge", "Pages of that run, by what became of them."),
     "source_last_run_bytes": ("gauge", "Bytes that it stored."),
+    "source_last_run_page_seconds": ("gauge", "How long a page of it took: the median, nine of ten, the longest."),
     "source_last_run_alarms": ("gauge", "Alarms that it raised."),
     "prefect_up": ("gauge", "Whether the Prefect server answers."),
     "runs": ("gauge", "Flow runs that the server holds, by deployment and state."),
@@ -157,6 +158,8 @@ def _of_reports(store: Store, now: float) -> Iterator[Sample]:
         for kind, count in sorted(dict(event.detail.get("kinds") or {}).items()):
             yield Sample("source_last_run_pages", float(count), {**labels, "kind": str(kind)})
         yield Sample("source_last_run_bytes", float(event.detail.get("bytes") or 0), labels)
+        for which, seconds in sorted(dict(event.detail.get("page_seconds") or {}).items()):
+            yield Sample("source_last_run_page_seconds", float(seconds), {**labels, "which": str(which)})
         yield Sample("source_last_run_alarms", len(event.detail.get("alarms") or ()), labels)
 
 

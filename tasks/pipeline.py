@@ -10,15 +10,11 @@ import contextlib
 import random
 import re
 import tempfile
-import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
-from urllib.parse import urlsplit
 
 from tasks import __version__
 from tasks.bundle.manifest import removed_chars
@@ -40,7 +36,7 @@ from tasks.capture.verdict import judge
 from tasks.catalog import Catalog, Heard, open_catalog
 from tasks.clean import RuleSet, load_rules
 from tasks.diff import diff_texts
-from tasks.errors import CaptureTransient, FixityError, MissingPart, PermanentError, TearsheetError, TransientError
+from tasks.errors import CaptureTransient, FixityError, MissingPart, TearsheetError, TransientError
 from tasks.keys import signer_of
 from tasks.observing import observe
 from tasks.outbox import Kept, Outbox, deliver_first
@@ -81,9 +77,7 @@ __all__ = [
     "Run",
     "Tools",
     "archive_page",
-    "archive_pages",
     "capture_stage",
-    "host_of",
     "open_tools",
     "provenance_of",
     "read_capture",
@@ -362,8 +356,8 @@ class Plainly:
         for attempt in range(1, self.attempts):
             try:
                 return stage(*args)
-            except TransientError:
-                if stage.__name__ not in RETRIED:
+            except TransientError as error:
+                if stage.__name__ not in RETRIED or not error.passes_soon:
                     raise
                 self.sleep(self.wait_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 jitter, no secret
         return stage(*args)
@@ -559,88 +553,3 @@ def _outcome(
         elapsed_s=time.monotonic() - started,
         error=error,
     )
-
-
-# ------------------------------------------------------------------ many pages
-_TALKING = (
-    *(render_stage, probe_stage, gather_stage, compare_stage),
-    *(observe_stage, store_stage, timestamp_stage),
-)  # to someone else, or another process: they wait, and hold no tree
-
-
-class _Orderly:
-    """Keeps to the limits of many pages at once: so many captures a host, and one page in memory as a tree.
-
-    Work on trees is one at a time: it is CPU-bound, so threads gain nothing, and libxml2 is safest so.
-    """
-
-    def __init__(self, run: Run, per_host: int) -> None:
-        self.run, self.tree = run, threading.Lock()
-        self.hosts: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(per_host))
-        self.guard = threading.Lock()
-
-    def __call__(self, stage: Callable[..., R], *args: Any) -> R:
-        if stage is capture_stage:
-            with self.guard:
-                host = self.hosts[host_of(args[0])]
-            with host:
-                return self.run(stage, *args)
-        if stage in _TALKING:
-            return self.run(stage, *args)
-        with self.tree:
-            return self.run(stage, *args)
-
-
-def host_of(url: str) -> str:
-    """The host and port of a URL, by which captures are kept apart; the empty string where it is no URL."""
-    try:
-        return urlsplit(url).netloc.lower()
-    except ValueError:  # the capture refuses it and says why
-        return ""
-
-
-def _archive_one(url: str, tools: Tools, run: Run, force: bool) -> Outcome:
-    """The outcome of one page of many, whatever it brings to light: a defect is told, and stops none of the others."""
-    try:
-        return archive_page(url, tools, run=run, force=force)
-    except Exception as error:
-        what = f"it could not be archived: {type(error).__name__}: {error}"
-        return Outcome(url, error=PermanentError(what, where=url, remedy="Report it with this URL", code="defect"))
-
-
-def archive_pages(
-    urls: Iterable[str],
-    tools: Tools,
-    *,
-    run: Run | None = None,
-    stop: threading.Event | None = None,
-    force: bool = False,
-) -> Iterator[Outcome]:
-    """Outcomes of many URLs as they finish, each as of archive_page; `urls` is read as places come free.
-
-    Once `stop` is set no further page is begun; those under way finish and are given.
-    """
-    orderly = _Orderly(run or Plainly(tools.settings), tools.settings.per_host)
-    stop = stop or threading.Event()
-    workers = tools.settings.workers
-    pending: set[Future[Outcome]] = set()
-    with (
-        tools.recorder.hosts.until(stop.is_set),
-        ThreadPoolExecutor(workers, thread_name_prefix="page") as pool,
-    ):
-        try:
-            for url in urls:
-                if stop.is_set():
-                    break
-                pending.add(pool.submit(_archive_one, url, tools, orderly, force))
-                if len(pending) >= workers * 2:
-                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
-            while pending:
-                if stop.is_set():
-                    pending = {future for future in pending if not future.cancel()}
-                done, pending = wait(pending, timeout=1, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done if not future.cancelled())
-        finally:
-            for future in pending:
-                future.cancel()

@@ -66,6 +66,7 @@ class Settings:
     crawl_delay_max_s: float
     host_rest_s: float
     host_wait_s: float
+    host_down_s: float
     robots: str
     robots_by_hand: str
     conditional: bool
@@ -112,7 +113,7 @@ _CHOICES = {
 # Every other number is above zero.
 _MAY_BE_ZERO = (
     *("max_redirects", "thin_words", "thinner_share", "thinner_from_words", "retry_wait_s"),
-    *("host_interval_s", "crawl_delay_max_s", "host_rest_s"),
+    *("host_interval_s", "crawl_delay_max_s", "host_rest_s", "host_down_s"),
 )
 _MAX_DAYS = 36_500  # a hundred years
 _YES_OR_NO = {"true": True, "false": False}

@@ -139,7 +139,8 @@ def _as_task(step: Step, settings: Settings) -> Task[[_Call], Any]:
 
 def _may_pass(task: Any, task_run: Any, state: Any) -> bool:
     """Whether a failed task may be tried again: its error says so by its class."""
-    return isinstance(state.result(raise_on_failure=False), TransientError)
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, TransientError) and error.passes_soon
 
 
 # ------------------------------------------------------------------ what flows need

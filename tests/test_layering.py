@@ -19,6 +19,8 @@ BASE = ("tasks", "tasks.errors", "tasks.records", "tasks.settings")
 STAGES = ("tasks.capture", "tasks.clean", "tasks.metadata", "tasks.bundle", "tasks.store", "tasks.sources")
 COMPOSED = (
     "tasks.pipeline",
+    "tasks.many_pages",
+    "tasks.turns",
     "tasks.outcome",
     "tasks.probing",
     "tasks.reading",

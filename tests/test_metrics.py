@@ -33,11 +33,14 @@ def test_the_last_run_of_each_source_is_told_from_its_report(settings: Settings)
     with open_store(settings.store, settings) as store:
         for hour, kinds in ((9, {"new": 5}), (10, {"failed": 1, "new": 2})):
             detail = {"source": "courier", "kinds": kinds, "bytes": 4096, "alarms": [{"code": "silent"}]}
+            detail["page_seconds"] = {"median": hour / 10, "longest": 4.25}
             store.put_event(Event("report", NOW.replace(hour=hour), detail=detail))
     text = text_of(settings)
     assert 'tearsheet_source_last_run_pages{source="courier",kind="new"} 2\n' in text
     assert 'tearsheet_source_last_run_pages{source="courier",kind="failed"} 1\n' in text
     assert 'tearsheet_source_last_run_alarms{source="courier"} 1\n' in text
+    assert 'tearsheet_source_last_run_page_seconds{source="courier",which="median"} 1\n' in text
+    assert 'tearsheet_source_last_run_page_seconds{source="courier",which="longest"} 4.25\n' in text
     at = NOW.replace(hour=10).timestamp()
     assert f'tearsheet_source_last_run_timestamp_seconds{{source="courier"}} {at:.0f}\n' in text
 

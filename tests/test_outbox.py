@@ -17,8 +17,9 @@ from tasks import outbox as outbox_module
 from tasks import pipeline
 from tasks.catalog import open_catalog
 from tasks.errors import DiskFull, FixityError, NotFound, StoreConflict, StoreRefused, StoreUnavailable, TearsheetError
+from tasks.many_pages import archive_pages
 from tasks.outbox import REST_S, Outbox, deliver, deliver_first, load_bundle, outbox_folder
-from tasks.pipeline import Outcome, Tools, archive_page, archive_pages, open_tools
+from tasks.pipeline import Outcome, Tools, archive_page, open_tools
 from tasks.records import Bundle, BundleRef
 from tasks.settings import Settings, config_dirs, load_settings
 from tasks.store import Store, open_store

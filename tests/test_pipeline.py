@@ -14,7 +14,8 @@ from tasks import pipeline
 from tasks.bundle.verify import verify_file
 from tasks.catalog import entries, find, locate, parse_at
 from tasks.errors import CaptureTransient, FixityError, NotFound, StoreUnavailable
-from tasks.pipeline import Plainly, Tools, archive_page, archive_pages, open_tools
+from tasks.many_pages import archive_pages
+from tasks.pipeline import Plainly, Tools, archive_page, open_tools
 from tasks.records import Problem
 from tasks.retrieve import pull
 from tasks.settings import Settings, config_dirs, load_settings
@@ -153,7 +154,7 @@ def test_a_host_is_asked_by_so_many_at_once_only(settings: Settings, tough: Toug
 
 def test_stop_begins_no_further_page(tools: Tools, tough: ToughServer) -> None:
     stop, seen = threading.Event(), 0
-    for _ in archive_pages((tough.url(f"/number/{number}") for number in range(500)), tools, stop=stop):
+    for _ in archive_pages((tough.url(f"/number/{number}") for number in range(500)), tools, stopped=stop.is_set):
         seen += 1
         stop.set()
 

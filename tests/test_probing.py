@@ -16,7 +16,8 @@ from tasks.bundle.verify_codes import Findings
 from tasks.bundle.verify_provenance import check_provenance
 from tasks.capture.likeness import likeness
 from tasks.capture.probe import missing_url
-from tasks.pipeline import Outcome, Tools, archive_page, archive_pages, open_tools, provenance_of
+from tasks.many_pages import archive_pages
+from tasks.pipeline import Outcome, Tools, archive_page, open_tools, provenance_of
 from tasks.recleaning import Job, open_bench, reclean_bundle
 from tasks.settings import config_dirs, load_settings
 from tests.capture.requisites.site import Answer, Site

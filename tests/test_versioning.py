@@ -20,7 +20,8 @@ from tasks.bundle.manifest import read_manifest
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.errors import DiskFull, NotFound, StoreUnavailable
 from tasks.lineage import lineage_problems
-from tasks.pipeline import Outcome, Tools, archive_page, archive_pages
+from tasks.many_pages import archive_pages
+from tasks.pipeline import Outcome, Tools, archive_page
 from tasks.records import Capture
 from tasks.retrieve import verify_stored
 from tasks.store.layout import manifest_key

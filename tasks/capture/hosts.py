@@ -23,6 +23,9 @@ __all__ = ["Hosts", "Manners", "retry_after_s"]
 ASKS_TO_WAIT = frozenset({429, 503})  # answers whose Retry-After counts: RFC 6585, 4; RFC 9110, 15.6.4
 _LOOK_EVERY_S = 0.25  # how soon a wait notices that it shall end
 _TOLD_FROM_S = 3.0  # shorter waits are not worth a line
+_UNANSWERED = 3  # requests in a row, after which a host is down
+# What of CaptureTransient says that nobody answered; a head or a body that broke off is an answer.
+_NOBODY = frozenset({"dns", "dns-timeout", "connect", "connect-timeout", "no-response", "timeout"})
 _SECONDS = re.compile(r"[0-9]+", re.ASCII)
 _MAX_DIGITS = 9  # of seconds; more is for ever
 
@@ -47,6 +50,10 @@ class Manners(Protocol):
         """Seconds after which a page gives up waiting."""
 
     @property
+    def host_down_s(self) -> float:
+        """Seconds for which a host that does not answer is left alone."""
+
+    @property
     def crawl_delay_max_s(self) -> float:
         """Most seconds that a Crawl-delay is kept to."""
 
@@ -59,6 +66,9 @@ class _Host:
     delay_s: float = 0.0  # its Crawl-delay
     next_page_at: float = -inf
     rests_until: float = -inf
+    unanswered: int = 0  # requests in a row
+    why: str = ""  # what the last of these ended with
+    down_until: float = -inf
     requests: deque[object] = field(default_factory=deque)  # those that wait, first come first served
     pages: deque[object] = field(default_factory=deque)
 
@@ -115,22 +125,52 @@ class Hosts:
         with self._changed:
             host = self._host(target)
             self._wait(target, host.pages, lambda: max(host.next_page_at, host.rests_until))
-            if not _is_this_machine(target.host):
-                host.next_page_at = self._clock() + max(self.manners.host_interval_s, host.delay_s)
+            host.next_page_at = self._clock() + self._apart_s(target, host)
+
+    def rests_s(self, target: Target) -> float:
+        """Seconds until the next page of the host may begin; 0: now, or nothing is known of it."""
+        with self._changed:
+            host = self._hosts.get(target.authority)
+            return max(0.0, max(host.next_page_at, host.rests_until) - self._clock()) if host else 0.0
+
+    def apart_s(self, target: Target) -> float:
+        """Seconds between the beginnings of two pages of the host, as far as is known yet."""
+        with self._changed:
+            return self._apart_s(target, self._hosts.get(target.authority) or _Host())
+
+    def _apart_s(self, target: Target, host: _Host) -> float:
+        return 0.0 if _is_this_machine(target.host) else max(self.manners.host_interval_s, host.delay_s)
 
     @contextlib.contextmanager
     def request(self, target: Target, deadline: float | None = None) -> Iterator[None]:
-        """One request to the host, begun when it may be, by `deadline` of the clock; raises as `page` does."""
+        """One request to the host, begun when it may be, by `deadline` of the clock; raises as `page` does.
+
+        What the block raises tells whether the host answers; not where a deadline of ours may have cut it short.
+        """
         with self._changed:
             host, at_once = self._host(target), self.manners.host_at_once
             self._wait(target, host.requests, lambda: inf if host.under_way >= at_once else host.rests_until, deadline)
             host.under_way += 1
+        nobody = ""
         try:
             yield
+        except CaptureTransient as error:
+            nobody = error.what if error.code in _NOBODY else ""
+            raise
         finally:
             with self._changed:
                 host.under_way -= 1
+                if not nobody:
+                    host.unanswered = 0
+                elif deadline is None:
+                    self._unanswered(target, host, nobody)
                 self._changed.notify_all()
+
+    def _unanswered(self, target: Target, host: _Host, why: str) -> None:
+        host.unanswered, host.why = host.unanswered + 1, why
+        if host.unanswered >= _UNANSWERED and self.manners.host_down_s:
+            host.down_until = self._clock() + self.manners.host_down_s
+            self.say(f"{target.authority} does not answer ({why}): left alone for {self.manners.host_down_s:.0f} s")
 
     def _host(self, target: Target) -> _Host:
         return self._hosts.setdefault(target.authority, _Host())
@@ -145,6 +185,8 @@ class Hosts:
         try:
             while True:
                 now, at = self._clock(), ready_at() if queue[0] is ours else inf
+                if now < self._host(target).down_until:
+                    raise _is_down(target, self._host(target).why)
                 if at <= now:
                     return
                 if now >= give_up_at or give_up_at < at < inf:
@@ -160,6 +202,11 @@ class Hosts:
         finally:
             queue.remove(ours)
             self._changed.notify_all()
+
+
+def _is_down(target: Target, why: str) -> CaptureTransient:
+    what, remedy = f"its host has not answered just now ({why})", "Try later, or set host_down_s to 0"
+    return CaptureTransient(what, where=target.url, remedy=remedy, code="host-down")
 
 
 def _no_turn(target: Target, what: str, at: float) -> CaptureTransient:

@@ -4,7 +4,7 @@ from tasks.watching.fetch import fetch_source
 from tasks.watching.plan import Plan, held_urls, plan_stage
 from tasks.watching.report import Report
 from tasks.watching.run import discover_stage, watch_source
-from tasks.watching.shards import archive_shard, make_shards, share_of
+from tasks.watching.shards import archive_shard, archive_stream, share_of
 from tasks.watching.state import Watched, open_watched
 
 __all__ = [
@@ -12,10 +12,10 @@ __all__ = [
     "Report",
     "Watched",
     "archive_shard",
+    "archive_stream",
     "discover_stage",
     "fetch_source",
     "held_urls",
-    "make_shards",
     "open_watched",
     "plan_stage",
     "share_of",

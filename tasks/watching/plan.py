@@ -10,16 +10,18 @@
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 
 from tasks.capture.robots import Robots
 from tasks.catalog import Catalog, Entry, Heard, families, identity, open_catalog, stop_at
 from tasks.errors import UrlRefused
-from tasks.pipeline import Tools, host_of
+from tasks.pipeline import Tools
 from tasks.sources import Source
+from tasks.turns import host_of
 from tasks.watching.due import GONE, Seen, Visits, next_visit
 from tasks.watching.shards import share_of
 from tasks.watching.state import Watched
@@ -37,7 +39,6 @@ class Plan:
     unread: tuple[tuple[str, str], ...]  # (URL, why) whose robots.txt could not be read: not for now, a failure
     due: tuple[str, ...]  # to be archived now
     left: int  # beyond the source's limit: for the next run
-    delays_s: Mapping[str, float] = field(default_factory=dict)  # host → least time between two captures
     again: int = 0  # of those due, pages that were visited before
 
 
@@ -64,7 +65,7 @@ def plan_stage(
         new = list(_new(source, urls, catalog, watched, visits))
         before = set(new)
         again = share_of(_again(source, catalog, watched, visits, moment), *share)
-        asking = _Asking(robots_of(tools), tools.settings.crawl_delay_max_s)
+        asking = _Asking(robots_of(tools))
         due = _within(source.limit, (*new, *again), asking)
     refused = len(asking.disallowed) * (asking.policy == "obey") + len(asking.unread)
     left = max(0, len(new) + len(again) - len(due) - refused) if source.limit else 0
@@ -77,14 +78,21 @@ def plan_stage(
         unread=tuple(asking.unread),
         due=tuple(due),
         left=left,
-        delays_s=asking.delays_s,
         again=waiting,
     )
 
 
-def _within(limit: int | None, urls: Iterable[str], asking: "_Asking") -> list[str]:
-    """The first pages that may be archived."""
-    return list(islice(filter(asking.may, urls), limit))
+def _within(limit: int | None, urls: Sequence[str], asking: "_Asking") -> list[str]:
+    """The first pages that may be archived, at most `limit`; only of these are the hosts asked."""
+    due: list[str] = []
+    start = 0
+    while start < len(urls) and (limit is None or len(due) < limit):
+        size = _LOOKED_AT if limit is None else min(_LOOKED_AT, limit - len(due))
+        part = urls[start : start + size]
+        asking.ask_hosts(part)
+        due += filter(asking.may, part)
+        start += size
+    return due
 
 
 def robots_of(tools: Tools) -> Robots:
@@ -167,14 +175,27 @@ def held_urls(bundles: Iterable[Entry], attempts: int) -> set[str]:
 
 
 # ------------------------------------------------------------------ robots.txt
+_LOOKED_AT = 1000  # pages at once
+_HOSTS_AT_ONCE = 32  # asked for their robots.txt; of ten thousand a few do not answer, and none shall wait for these
+
+
 class _Asking:
     """What robots.txt says of one URL after the other, noted as the policy (obey, report, ignore) wants it."""
 
-    def __init__(self, robots: Robots, max_delay_s: float) -> None:
-        self.robots, self.policy, self.max_delay_s = robots, robots.policy, max_delay_s
+    def __init__(self, robots: Robots) -> None:
+        self.robots, self.policy = robots, robots.policy
         self.disallowed: list[tuple[str, str]] = []
         self.unread: list[tuple[str, str]] = []
-        self.delays_s: dict[str, float] = {}
+
+    def ask_hosts(self, urls: Iterable[str]) -> None:
+        """Ask the hosts of these pages, many at once: what they say is known when `may` looks."""
+        first = {host_of(url): url for url in urls if self.policy != "ignore"}
+        with ThreadPoolExecutor(_HOSTS_AT_ONCE, thread_name_prefix="robots") as pool:
+            list(pool.map(self._asked, first.values()))
+
+    def _asked(self, url: str) -> None:
+        with suppress(UrlRefused):  # the capture refuses it too, and its outcome says why
+            self.robots.allows(url)
 
     def may(self, url: str) -> bool:
         """Whether `url` may be archived now."""
@@ -184,8 +205,6 @@ class _Asking:
             answer = self.robots.allows(url)
         except UrlRefused:
             return True  # the capture refuses it too, and its outcome says why
-        if answer.crawl_delay_s:
-            self.delays_s[host_of(url)] = min(answer.crawl_delay_s, self.max_delay_s)
         if answer.allowed:
             return True
         (self.disallowed if answer.read or self.policy == "report" else self.unread).append((url, answer.reason))

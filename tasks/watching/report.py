@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
-from tasks.pipeline import MASKED, Outcome, host_of
+from tasks.pipeline import MASKED, Outcome
 from tasks.records import Validators
 from tasks.store.events import Event
+from tasks.turns import host_of
 from tasks.watching.alarms import Alarm
 from tasks.watching.due import FAILED
 from tasks.watching.plan import Plan
@@ -99,6 +100,7 @@ class Report:
             "passed_over": self.passed_over,
             "bytes": sum(outcome.ref.size for outcome in self.outcomes if outcome.ref and outcome.ref.created),
             "slowest": [{"host": host, "seconds": seconds} for host, seconds in self.slowest()],
+            "page_seconds": self.page_seconds(),
             "next_due_at": _moment(self.next_due_at) if self.next_due_at is not None else None,
             "notes": list(self.notes),
             "validators": asdict(self.validators) if self.validators else None,
@@ -107,6 +109,14 @@ class Report:
             "alarms": [{"code": alarm.code, "what": alarm.what} for alarm in self.alarms],
             "stopped": self.stopped,
         }
+
+    def page_seconds(self) -> dict[str, float]:
+        """How long a page took from its turn to the stored bundle; empty where none was tried."""
+        times = sorted(outcome.elapsed_s for outcome in self.outcomes)
+        if not times:
+            return {}
+        tenth = times[min(len(times) - 1, len(times) * 9 // 10)]
+        return {"median": round(median(times), 3), "p90": round(tenth, 3), "longest": round(times[-1], 3)}
 
     def slowest(self) -> list[tuple[str, float]]:
         """The hosts whose pages took longest, with the median seconds of a page."""

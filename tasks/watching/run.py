@@ -5,6 +5,7 @@ report. Like tasks/pipeline.py this takes how a stage is run as a parameter; a s
 because recorders of task runs lose some of them at five a URL and a thousand URLs.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from tasks.watching.alarms import HELD_AGAINST, facts_of, find_alarms, known_fac
 from tasks.watching.fetch import fetch_source
 from tasks.watching.plan import Plan, plan_stage, robots_of
 from tasks.watching.report import Report, pages_event, report_event
-from tasks.watching.shards import archive_shard, make_shards, share_of
+from tasks.watching.shards import SHARD_URLS, archive_shard, archive_stream, share_of
 from tasks.watching.state import Watched, alone, open_watched
 
 __all__ = ["discover_stage", "watch_source"]
@@ -102,12 +103,13 @@ class _Job:
         return list(outcomes.values())
 
     def _archived(self, urls: Iterable[str]) -> Iterator[Outcome]:
-        for shard in make_shards(urls):
-            if self.stopped():
-                return
-            outcomes = self.run(archive_shard, shard, self.tools, self.heard, self.stopped)
-            self._tell(outcomes)
-            yield from outcomes
+        with contextlib.closing(archive_stream(urls, self.tools, self.stopped)) as stream:
+            there_is_more = True
+            while there_is_more:
+                outcomes = self.run(archive_shard, stream, self.heard)
+                self._tell(outcomes)
+                yield from outcomes
+                there_is_more = len(outcomes) == SHARD_URLS
 
     def _tell(self, outcomes: Iterable[Outcome]) -> None:
         """Note the visits in the store: from here on a run that is killed does not make them again."""

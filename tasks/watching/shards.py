@@ -1,28 +1,26 @@
-"""The pages of a run in shards: a shard is one stage, and one row in a run's record.
+"""The pages of a run in parts: of the time that one process takes, and of the hosts for several workers.
 
-| for | shards are |
+| for | what |
 | --- | --- |
-| one process, whose requests share one gate per host | cut from all pages, hosts taking turns: none holds up the rest |
-| several workers, each with a gate of its own | of one share of the hosts each, so that no two workers ask one host |
+| one process, with one gate per host | one stream of pages; the next so many that are done are a shard |
+| several workers, each with a gate of its own | a share of the hosts each, so that no two workers ask one host |
+
+A shard is one stage, and one row in a run's record. It is cut by what is done, not by what is to be done: else a shard
+would end with its slowest page, and all the others wait for that.
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 
-from tasks.pipeline import Outcome, Plainly, Tools, archive_pages, host_of
+from tasks.many_pages import archive_pages
+from tasks.pipeline import Outcome, Plainly, Tools
+from tasks.turns import host_of
 
-__all__ = ["SHARD_URLS", "archive_shard", "make_shards", "share_of"]
+__all__ = ["SHARD_URLS", "archive_shard", "archive_stream", "share_of"]
 
 SHARD_URLS = 50  # pages archived in one stage
-
-
-def make_shards(urls: Iterable[str], size: int = SHARD_URLS) -> Iterator[tuple[str, ...]]:
-    """The URLs in groups of at most `size`, hosts taking turns; the order within a host is kept."""
-    ordered = _in_turn(urls)
-    for start in range(0, len(ordered), size):
-        yield ordered[start : start + size]
 
 
 def share_of(urls: Iterable[str], share: int, shares: int) -> tuple[str, ...]:
@@ -34,32 +32,21 @@ def _share(host: str, shares: int) -> int:
     return int.from_bytes(hashlib.sha256(host.encode()).digest()[:8]) % shares
 
 
-def _in_turn(urls: Iterable[str]) -> tuple[str, ...]:
-    turns: Counter[str] = Counter()
-    keyed: list[tuple[int, str]] = []
-    for url in urls:
-        host = host_of(url)
-        keyed.append((turns[host], url))
-        turns[host] += 1
-    return tuple(url for _, url in sorted(keyed, key=lambda pair: pair[0]))
-
-
-def archive_shard(
-    urls: tuple[str, ...], tools: Tools, heard: Callable[[Outcome], None], stopped: Callable[[], bool] = lambda: False
-) -> tuple[Outcome, ...]:
-    """The outcomes of a shard's pages, each told to `heard`; texts are left out: the store has them.
+def archive_stream(
+    urls: Iterable[str], tools: Tools, stopped: Callable[[], bool] = lambda: False
+) -> Generator[Outcome, None, None]:
+    """The outcomes of pages as they are done, without their texts: the store has them.
 
     Once `stopped` says so no further page is begun.
     """
+    for outcome in archive_pages(urls, tools, run=Plainly(tools.settings), stopped=stopped):
+        yield replace(outcome, text="")
+
+
+def archive_shard(stream: Iterator[Outcome], heard: Callable[[Outcome], None]) -> tuple[Outcome, ...]:
+    """The next outcomes of the stream, each told to `heard`; fewer than SHARD_URLS: there are no more."""
     outcomes = []
-    for outcome in archive_pages(_until(urls, stopped), tools, run=Plainly(tools.settings)):
+    for outcome in islice(stream, SHARD_URLS):
         heard(outcome)
-        outcomes.append(replace(outcome, text=""))
+        outcomes.append(outcome)
     return tuple(outcomes)
-
-
-def _until(urls: tuple[str, ...], stopped: Callable[[], bool]) -> Iterator[str]:
-    for url in urls:
-        if stopped():
-            return
-        yield url

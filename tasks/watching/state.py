@@ -230,10 +230,6 @@ class Watched:
         with self._guard:
             return [Seen(*row) for row in self.db.execute(query, (source, now, -1 if most is None else most))]
 
-    def count_due(self, source: str, now: float) -> int:
-        """How many pages are due."""
-        return int(self._one("SELECT count(*) FROM page WHERE source = ? AND next_at <= ?", source, now)[0])
-
     def next_due(self, source: str) -> float | None:
         """When the next page is due; None: none ever."""
         row = self._one("SELECT min(next_at) FROM page WHERE source = ? AND next_at IS NOT NULL", source)

@@ -138,6 +138,61 @@ def test_who_waits_for_others_gives_up_too(fake: Time) -> None:
     ask(hosts)
 
 
+def unanswered(hosts: Hosts, code: str = "connect", deadline: float | None = None) -> None:
+    with pytest.raises(CaptureTransient), hosts.request(PAGE, deadline):
+        raise CaptureTransient("no", where=PAGE.url, code=code)
+
+
+def test_a_host_that_does_not_answer_three_times_in_a_row_is_left_alone_for_a_while(fake: Time) -> None:
+    hosts = fake.hosts(host_down_s=300.0, host_interval_s=0.0)
+    for _ in range(2):
+        unanswered(hosts)
+    ask(hosts)  # it answers: that was not in a row
+    for _ in range(3):
+        hosts.page(PAGE)
+        unanswered(hosts)
+    for begin in (lambda: hosts.page(PAGE), lambda: ask(hosts)):
+        with pytest.raises(CaptureTransient, match=r"has not answered just now \(no\)") as caught:
+            begin()
+        assert (caught.value.code, caught.value.passes_soon) == ("host-down", False)
+    hosts.page(OTHER)
+    assert fake.said == ["news.example does not answer (no): left alone for 300 s"]
+    fake.now += 300
+    unanswered(hosts)  # one is enough now
+    with pytest.raises(CaptureTransient):
+        ask(hosts)
+    fake.now += 300
+    ask(hosts)
+    unanswered(hosts)
+    ask(hosts)
+
+
+@pytest.mark.parametrize(
+    ("code", "deadline", "down_s"), [("header-truncated", None, 9.0), ("timeout", 2000.0, 9.0), ("connect", None, 0.0)]
+)
+def test_what_is_no_silence_of_the_host_does_not_count(
+    fake: Time, code: str, deadline: float | None, down_s: float
+) -> None:
+    """An answer that broke off, a deadline of ours; and nothing does where the setting is 0."""
+    hosts = fake.hosts(host_down_s=down_s)
+    for _ in range(9):
+        unanswered(hosts, code, deadline)
+    ask(hosts)
+
+
+def test_what_is_known_of_a_host_s_pace_is_told(fake: Time) -> None:
+    hosts = fake.hosts(host_interval_s=2.0)
+    assert (hosts.rests_s(PAGE), hosts.apart_s(PAGE)) == (0.0, 2.0)
+    hosts.page(PAGE)
+    assert (hosts.rests_s(PAGE), hosts.rests_s(OTHER)) == (2.0, 0.0)
+    hosts.pace(PAGE, 5.0)
+    hosts.rest(PAGE, 7.0)
+    assert (hosts.rests_s(PAGE), hosts.apart_s(PAGE)) == (7.0, 5.0)
+    fake.now += 8
+    assert hosts.rests_s(PAGE) == 0.0
+    assert hosts.apart_s(parse_url("http://127.0.0.1:8080/")) == 0.0
+
+
 @pytest.mark.parametrize("how", ["stop", "close"])
 def test_waiting_ends_with_the_run(how: str) -> None:
     hosts, stop, seen = Hosts(load_settings(environ={})), threading.Event(), []

@@ -16,7 +16,7 @@ from tasks.pipeline import Tools, open_tools
 from tasks.records import VerdictKind
 from tasks.settings import config_dirs, load_settings
 from tasks.sources import Source
-from tasks.watching import Plan, Report, held_urls, make_shards, open_watched, plan_stage, share_of, watch_source
+from tasks.watching import Plan, Report, held_urls, open_watched, plan_stage, share_of, watch_source
 
 
 @contextmanager
@@ -125,17 +125,6 @@ def test_a_feed_that_cannot_be_read_ends_the_run(site: str, tmp_path: Path) -> N
             watch_source(feed(site, "/crane"), made)
 
 
-def test_the_delay_that_robots_txt_asks_for_is_kept_up_to_a_bound(
-    site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from tests.flows.conftest import PAGES
-
-    for asked, kept in (("2", 2.0), ("86400", 60.0)):
-        monkeypatch.setitem(PAGES, "/robots.txt", ("text/plain", f"User-agent: *\nCrawl-delay: {asked}\n"))
-        with tools(site, tmp_path) as made:
-            assert planned(feed(site), (f"http://{site}/crane",), made).delays_s == {site: kept}
-
-
 # ------------------------------------------------------------------ what is held
 def bundle_of(url: str, kind: str = "ok", final_url: str = "", canonical: str = "") -> Entry:
     return Entry(
@@ -198,16 +187,7 @@ def test_a_damaged_manifest_ends_the_run_and_names_the_bundle(site: str, tmp_pat
         watch_source(feed(site), made)
 
 
-# ------------------------------------------------------------------ shards
-def test_shards_keep_every_url_and_let_hosts_take_turns() -> None:
-    urls = ["http://a/1", "http://a/2", "http://a/3", "http://b/1", "http://c/1", "http://c/2"]
-    assert list(make_shards(urls, 4)) == [
-        ("http://a/1", "http://b/1", "http://c/1", "http://a/2"),
-        ("http://c/2", "http://a/3"),
-    ]
-    assert list(make_shards([], 4)) == []
-
-
+# ------------------------------------------------------------------ shares
 def test_a_share_of_the_hosts_is_the_same_whatever_else_is_named_and_no_host_is_in_two() -> None:
     urls = tuple(f"http://host-{number % 40}.example/{number}" for number in range(200))
     shares = [share_of(urls, number, 3) for number in range(3)]

@@ -236,28 +236,33 @@ def test_the_work_pool_s_file_deploys_every_flow_by_its_module_and_a_worker_runs
         assert ended(prefect, run["id"])["type"] == "COMPLETED"
 
 
-BLOCK = """
-from prefect_aws import MinIOCredentials
+BLOCKS = """
+from prefect_aws import AwsCredentials, MinIOCredentials
 from prefect_aws.client_parameters import AwsClientParameters
-MinIOCredentials(
-    minio_root_user={user!r}, minio_root_password={password!r},
-    aws_client_parameters=AwsClientParameters(endpoint_url={endpoint!r}),
-).save("archive")
+made = dict(aws_client_parameters=AwsClientParameters(endpoint_url={endpoint!r}))
+MinIOCredentials(minio_root_user={user!r}, minio_root_password={password!r}, **made).save("archive")
+AwsCredentials(aws_access_key_id={user!r}, aws_secret_access_key={password!r}, region_name="eu-west-3", **made).save(
+    "archive"
+)
 """
 
 
 def test_a_run_takes_the_store_s_credentials_from_a_block(prefect: Prefect, site: str, local_s3: LocalS3) -> None:
     pytest.importorskip("prefect_aws")
-    saved = BLOCK.format(user=local_s3.access_key, password=local_s3.secret_key, endpoint=local_s3.endpoint)
-    prefect.run_python(saved)
-    environ = {"TEARSHEET_STORE": f"s3://{local_s3.bucket}/of-a-block", "AWS_EC2_METADATA_DISABLED": "true"}
+    made = BLOCKS.format(user=local_s3.access_key, password=local_s3.secret_key, endpoint=local_s3.endpoint)
+    prefect.run_python(made)
     run = RUN.format(urls=[f"http://{site}/crane"])
-    _, state, message, _ = json.loads(
-        prefect.run_python(run, TEARSHEET_S3_BLOCK="minio-credentials/archive", **environ)
-    )
-    assert state == "COMPLETED", message
+
+    def ended_as(block: str) -> tuple[str, str]:
+        environ = {"TEARSHEET_STORE": f"s3://{local_s3.bucket}/of-{block.partition('-')[0] or 'none'}"}
+        told = prefect.run_python(run, TEARSHEET_S3_BLOCK=block, AWS_EC2_METADATA_DISABLED="true", **environ)
+        _, state, message, _ = json.loads(told)
+        return state, message
+
+    for block in ("minio-credentials/archive", "aws-credentials/archive"):
+        assert ended_as(block)[0] == "COMPLETED", ended_as(block)
     for block, told in (("minio-credentials/none", "no such block"), ("", "credentials")):
-        _, state, message, _ = json.loads(prefect.run_python(run, TEARSHEET_S3_BLOCK=block, **environ))
+        state, message = ended_as(block)
         assert state == "FAILED"
         assert told in message
 

@@ -10,7 +10,7 @@ import pytest
 
 from tasks import pipeline
 from tasks.errors import CaptureFailed, CaptureTransient
-from tasks.pipeline import archive_pages
+from tasks.many_pages import archive_pages
 from tasks.sources import Discovery, Fetched, Source, discover
 from tasks.store.events import Event
 from tasks.watching import open_watched, watch_source

@@ -1,26 +1,31 @@
 """Watch runs on a real site and store: visits, reports, what a killed run leaves, and what the next one makes of it."""
 
 import re
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from tasks.capture.policy import parse_url
+from tasks.catalog import Catalog
 from tasks.demo import SITE
 from tasks.errors import CaptureTransient
 from tasks.pipeline import Outcome, Tools, open_tools
 from tasks.settings import config_dirs, load_settings
 from tasks.sources import Source
 from tasks.store import Store
-from tasks.watching import Report, open_watched, watch_source
-from tasks.watching.due import Seen, Visits
+from tasks.watching import Report, open_watched, plan_stage, watch_source
+from tasks.watching.due import FAILED, Seen, Visits
 from tests.capture.requisites.site import Answer, Site
 
 STORY = (SITE / "library-roof.html").read_text()
@@ -42,19 +47,24 @@ def site() -> Iterator[Site]:
         yield made
 
 
+def here(_host: str, port: int, *_more: Any, **_most: Any) -> Any:
+    """Every host is this machine."""
+    return socket.getaddrinfo("127.0.0.1", port, type=socket.SOCK_STREAM)
+
+
 @contextmanager
-def tools(site: Site, folder: Path, **flags: Any) -> Iterator[Tools]:
+def tools(site: Site, folder: Path, *, also: Iterable[str] = (), **flags: Any) -> Iterator[Tools]:
     settings = load_settings(
         environ={},
         store=str(folder / "store"),
         cache=str(folder / "cache"),
-        allow=(site.pair,),
+        allow=(site.pair, *{urlsplit(url).netloc for url in also}),
         retry_wait_s=0.0,
         robots="ignore",
         mode="page",
         **flags,
     )
-    with open_tools(settings, config_dirs(environ={})) as made:
+    with open_tools(settings, config_dirs(environ={}), resolver=here) as made:
         yield made
 
 
@@ -143,6 +153,8 @@ def test_the_report_is_in_the_store_with_one_row_a_page_and_what_is_due_next(sit
     assert set(rows) == set(PATHS)
     assert rows["/story-5"]["why"] == "status-410"
     assert rows["/story-0"]["id"]
+    times = told["page_seconds"]
+    assert 0 < times["median"] <= times["p90"] <= times["longest"] < 60
 
 
 def test_what_the_first_run_learnt_of_a_new_store_is_kept(site: Site, tmp_path: Path) -> None:
@@ -247,9 +259,74 @@ def test_after_a_run_was_killed_the_next_one_archives_each_page_exactly_once(
     assert report.good
 
 
-def test_planning_asks_the_store_once_for_its_own_pages_not_once_a_page(site: Site, tmp_path: Path) -> None:
-    """Ten thousand pages that are not due cost a plan no look-up."""
+def test_a_plan_looks_up_no_page_that_is_not_due(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up: list[str] = []
+    answering = Catalog.answering
+
+    def counted(self: Catalog, url: str) -> Any:
+        looked_up.append(url)
+        return answering(self, url)
+
+    monkeypatch.setattr(Catalog, "answering", counted)
     with tools(site, tmp_path) as made, open_watched(made.store, made.settings) as watched:
         pages = [Seen(f"https://a.example/{n}", 0.0, time.time(), 0.0, "ok") for n in range(10_000)]
-        watched.learn("roofs", pages)
-        assert watched.count_due("roofs", time.time()) == 0
+        watched.learn("roofs", [*pages, Seen("https://a.example/due", 0.0, 0.0, 0.0, FAILED, 1)])
+        named = (*(seen.url for seen in pages), site.url(PATHS[0]))
+        plan = plan_stage(source(site), named, made, watched, datetime.now(UTC))
+    assert set(plan.due) == {site.url(PATHS[0]), "https://a.example/due"}
+    assert sorted(looked_up) == sorted(plan.due)
+
+
+# ------------------------------------------------------------------ hosts beside each other
+def test_a_slow_host_holds_up_no_other(site: Site, tmp_path: Path) -> None:
+    """It has more pages than there are workers: were each to wait in a worker's place, the others would stand still."""
+    port = site.pair.rpartition(":")[2]
+    slow = [f"http://slow.example:{port}/story-{number}" for number in range(4)]
+    quick = [f"http://quick-{number}.example:{port}{path}" for number in range(3) for path in PATHS[:2]]
+    site.answers["/robots.txt"] = Answer(b"", "text/plain")
+    settings = {"workers": 2, "per_host": 2, "soft404_probe": "never", "host_interval_s": 0.0}
+    heard: list[str] = []
+    with tools(site, tmp_path, also=(*slow, *quick), **settings) as made:
+        made.recorder.hosts.pace(parse_url(slow[0]), 2.0)  # as a Crawl-delay does
+        named = Source(name="roofs", cron="", urls=(*slow, *quick))
+        report = watch_source(named, made, heard=lambda outcome: heard.append(outcome.url))
+    assert report.good
+    assert len(heard) == 10
+    assert [url for url in heard if url in slow] == slow
+    assert set(heard[: len(quick) + 1]) == {slow[0], *quick}
+
+
+def test_a_host_that_does_not_answer_fails_its_pages_soon_and_the_next_run_tries_them(
+    site: Site, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    dead = tuple(f"http://127.0.0.1:{port}/{number}" for number in range(20))
+    named = Source(name="roofs", cron="", urls=(*dead, *source(site).urls))
+    with tools(site, tmp_path, also=dead) as made:
+        report = watch_source(named, made)
+        with open_watched(made.store, made.settings) as watched:
+            due = {seen.url for seen in watched.due("roofs", time.time() + 1)}
+    assert len(report.failed) == 20
+    assert all("refused" in str(outcome.error) for outcome in report.failed)
+    assert Counter(outcome.error.code for outcome in report.failed if outcome.error)["host-down"] >= 18
+    assert due == set(dead)
+    assert report.archived == 6
+
+
+def test_robots_txt_of_many_hosts_is_asked_at_once(site: Site, tmp_path: Path) -> None:
+    """Of 24 hosts that take half a second each: one after the other that would be 12 seconds before the first page."""
+    site.answers["/robots.txt"] = Answer(b"User-agent: *\nDisallow: /story-1", "text/plain", delay_s=0.5)
+    port = site.pair.rpartition(":")[2]
+    named = tuple(f"http://desk-{number}.example:{port}/story-{number % 2}" for number in range(24))
+    with (
+        tools(site, tmp_path, also=named) as made,
+        open_watched(made.store, made.settings) as watched,
+    ):
+        obeying = replace(made, settings=replace(made.settings, robots="obey"))
+        started = time.monotonic()
+        plan = plan_stage(source(site, ()), named, obeying, watched, datetime.now(UTC))
+        took_s = time.monotonic() - started
+    assert plan.due == named[::2]
+    assert [url for url, _ in plan.disallowed] == list(named[1::2])
+    assert took_s < 6
