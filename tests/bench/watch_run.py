@@ -4,7 +4,7 @@
 
 Measured: URLs per CPU second and per second beside the plain script (sequential, two processes); the largest memory;
 a second run over unchanged pages; a run with 100 ms latency and two requests at once a host, beside the limit that
-politeness sets. Needs the shared test material (TEARSHEET_TEST_SHARED); the plain script needs requests, warcio,
+politeness sets; and one with the hosts' pages so far apart that the CPU is no limit. Needs the shared test material (TEARSHEET_TEST_SHARED); the plain script needs requests, warcio,
 trafilatura and boto3 in the interpreter that --peer-python names.
 """
 
@@ -25,6 +25,7 @@ from tasks.store.local import LocalS3
 from tests.bench.end_to_end import SHARED, free_port, wait_for
 
 ROOT, HOSTS = Path(__file__).parents[2], 50
+APART_S = 10.0  # 5 pages a second: the CPU can do more
 WATCHER = """
 import json, resource, socket, sys, time
 from tasks.pipeline import open_tools
@@ -32,11 +33,11 @@ from tasks.settings import config_dirs, load_settings
 from tasks.sources import Source
 from tasks.watching import watch_source
 
-store, port, file, at_once = sys.argv[1:]
+store, port, file, at_once, apart_s = sys.argv[1:]
 urls = tuple(open(file).read().split())
 hosts = {url.split("/")[2] for url in urls}
 settings = load_settings(
-    store=store, robots="ignore", mode="page", host_interval_s=0.0, host_at_once=int(at_once), per_host=int(at_once),
+    store=store, robots="ignore", mode="page", host_interval_s=float(apart_s), host_at_once=int(at_once), per_host=int(at_once),
     allow=tuple(hosts), soft404_probe="never", workers=max(8, min(64, int(at_once) * len(hosts))),
 )
 def here(host, port, *more, **most):
@@ -86,7 +87,16 @@ def main() -> int:
             slow = watched(urls, port, "s3://e2e/slow", env, folder, at_once=2)
             shown("ours, 100 ms latency, 2 at once a host", slow, args.n)
             print(f"pages a second {args.n / slow['seconds']:.1f}; politeness allows {HOSTS * 2 / 0.1:.0f}")
+            polite(urls[: 6 * HOSTS], port, env, folder)
     return 0
+
+
+def polite(urls: list[str], port: int, env: dict[str, str], folder: str) -> None:
+    """A run whose hosts' pages are APART_S apart: the last of each host cannot begin before its turn."""
+    found = watched(urls, port, "s3://e2e/polite", env, folder, at_once=2, apart_s=APART_S)
+    shown(f"ours, {APART_S:.0f} s between the pages of a host", found, len(urls))
+    least_s = (-(-len(urls) // HOSTS) - 1) * APART_S
+    print(f"{least_s:.0f} s of {found['seconds']:.1f} s are what politeness wants: {least_s / found['seconds']:.0%}")
 
 
 def listed(port: int, count: int) -> list[str]:
@@ -107,12 +117,12 @@ def site(*more: str) -> Iterator[int]:
 
 
 def watched(
-    urls: list[str], port: int, store: str, env: dict[str, str], folder: str, at_once: int = 6
+    urls: list[str], port: int, store: str, env: dict[str, str], folder: str, at_once: int = 6, apart_s: float = 0.0
 ) -> dict[str, Any]:
     file = Path(folder) / "urls.txt"
     named = [url.replace("127.0.0.1", f"desk-{number % HOSTS}.example") for number, url in enumerate(urls)]
     file.write_text("\n".join(named))
-    command = [sys.executable, "-W", "ignore", "-c", WATCHER, store, str(port), str(file), str(at_once)]
+    command = [sys.executable, "-W", "ignore", "-c", WATCHER, store, str(port), str(file), str(at_once), str(apart_s)]
     return measured(command, env)
 
 
