@@ -4,8 +4,9 @@
 
 Measured: URLs per CPU second and per second beside the plain script (sequential, two processes); the largest memory;
 a second run over unchanged pages; a run with 100 ms latency and two requests at once a host, beside the limit that
-politeness sets; and one with the hosts' pages so far apart that the CPU is no limit. Needs the shared test material (TEARSHEET_TEST_SHARED); the plain script needs requests, warcio,
-trafilatura and boto3 in the interpreter that --peer-python names.
+politeness sets; and one with the hosts' pages so far apart that the CPU is no limit. Needs the shared test material
+(TEARSHEET_TEST_SHARED); the plain script needs requests, warcio, trafilatura and boto3 in the interpreter that
+--peer-python names.
 """
 
 import argparse
@@ -37,8 +38,9 @@ store, port, file, at_once, apart_s = sys.argv[1:]
 urls = tuple(open(file).read().split())
 hosts = {url.split("/")[2] for url in urls}
 settings = load_settings(
-    store=store, robots="ignore", mode="page", host_interval_s=float(apart_s), host_at_once=int(at_once), per_host=int(at_once),
-    allow=tuple(hosts), soft404_probe="never", workers=max(8, min(64, int(at_once) * len(hosts))),
+    store=store, robots="ignore", mode="page", host_interval_s=float(apart_s),
+    host_at_once=int(at_once), per_host=int(at_once), allow=tuple(hosts), soft404_probe="never",
+    workers=max(8, min(64, int(at_once) * len(hosts))),
 )
 def here(host, port, *more, **most):
     return socket.getaddrinfo("127.0.0.1", port, type=socket.SOCK_STREAM)
