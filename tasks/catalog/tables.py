@@ -13,7 +13,7 @@ from typing import Any
 
 from tasks.catalog.entries import Entry, Record, shown
 from tasks.catalog.identity import host_of_key, identity
-from tasks.catalog.words import fold, words
+from tasks.catalog.words import fold, words_of
 from tasks.records import VerdictKind
 
 __all__ = [
@@ -155,7 +155,7 @@ def _plain(text: str) -> str:
 def _searched(record: Record) -> tuple[str, ...]:
     """The columns of the index: words with blanks between them."""
     entry = record.entry
-    joined = (" ".join(_plain(word.text) for word in words(text)) for text in _columns(record))
+    joined = (_plain(words_of(text)) for text in _columns(record))
     return (*joined, " ".join(site_tokens(host_of_key(identity(entry.final_url)))), language_tokens(entry.language))
 
 

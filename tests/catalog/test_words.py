@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.catalog.words import fold, query_words, spellings, words
+from tasks.catalog.words import fold, query_words, spellings, words, words_of
 from tests.catalog.kit import Desk, put
 
 DETAILS = [
@@ -91,6 +91,14 @@ def test_every_word_stands_where_it_says_and_holds_nothing_that_parts_words(text
         assert word.text
         assert all(sign.isalnum() or not sign.isascii() for sign in word.text)
         assert not any(sign.isspace() for sign in word.text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.one_of(st.text(), st.text(alphabet="aZ9_ -.’—“\x00\u2028\u00a0"), st.text(alphabet="aZ éİ’東京ไท\u0301\u00ad_"))
+)
+def test_the_words_that_are_put_into_the_index_are_those_of_the_text(text: str) -> None:
+    assert words_of(text) == " ".join(word.text for word in words(text))
 
 
 @settings(max_examples=200, deadline=None)
