@@ -26,7 +26,7 @@ from tasks.bundle.verify_package import check_canonical, check_chain, check_fixi
 from tasks.bundle.verify_pages import check_pages
 from tasks.bundle.verify_signature import Signature
 from tasks.bundle.verify_warc import read_records
-from tasks.bundle.verify_zip import STORED, Section, Zip, read_zip
+from tasks.bundle.verify_zip import STORED, Section, Zip, read_zip, unpack_small
 from tasks.records import Digest, Problem
 
 __all__ = ["CODES", "LEVELS", "is_sound", "manifest_problems", "read_signature", "verify_file"]
@@ -110,6 +110,8 @@ def _verify_wacz(file: BufferedReader, size: int, level: str, findings: Findings
     archive = read_zip(file, size, findings)
     if archive is None:
         return
+    if level != "structure":
+        archive = unpack_small(file, archive)
     check_layout(archive, findings)
     package = read_package(file, archive, findings)
     if beside:

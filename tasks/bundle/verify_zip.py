@@ -1,11 +1,12 @@
 """A strict zip reader: every byte of the file belongs to one header or one member, and headers agree."""
 
+import contextlib
 import re
 import stat
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from tasks.bundle.verify_codes import Findings
@@ -21,12 +22,14 @@ __all__ = [
     "read_small",
     "read_zip",
     "split_lines",
+    "unpack_small",
 ]
 
 STORED, DEFLATED = 0, 8
 CHUNK = 65536
 MAX_DIRECTORY = 64 << 20  # bytes of central directory that are read
 MAX_SMALL = 64 << 20  # bytes of a JSON member that is read as a whole
+MAX_UNPACKED = 8 << 20  # bytes of decompressed data that are kept
 MAX_FILE = 1 << 62  # bytes; what lies beyond cannot be there
 MAX_LINE = 32 << 20  # bytes of one line of an index or a page list
 
@@ -50,6 +53,7 @@ class Member:
     size: int  # bytes of the data itself
     offset: int  # of the local header
     start: int  # of the data; -1 where the local header cannot be read
+    data: bytes | None = None  # decompressed already
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +253,9 @@ def member_chunks(file: BinaryIO, member: Member) -> Iterator[bytes]:
 
     Raises zlib.error and EOFError for data that cannot be decompressed or end early.
     """
+    if member.data is not None:
+        yield member.data
+        return
     section = Section(file, member.start, member.packed if member.start >= 0 else 0)
     if member.method == STORED:
         while chunk := section.read():
@@ -289,3 +296,19 @@ def read_small(file: BinaryIO, member: Member) -> bytes:
     if member.size > MAX_SMALL:
         raise EOFError(f"more than {MAX_SMALL} bytes")
     return b"".join(member_chunks(file, member))
+
+
+def unpack_small(file: BinaryIO, archive: Zip) -> Zip:
+    """The zip with the data of its small deflated members, which else each check decompresses anew: 0.3 ms a page.
+
+    Of a member that is broken nothing is kept, so that whoever reads it finds out.
+    """
+    members, room = {}, MAX_UNPACKED
+    for name, member in archive.members.items():
+        members[name] = member
+        if member.method == DEFLATED and member.size <= room:
+            with contextlib.suppress(zlib.error, EOFError):
+                data = read_small(file, member)
+                members[name] = replace(member, data=data)
+                room -= len(data)
+    return Zip(members, archive.directory, archive.size)

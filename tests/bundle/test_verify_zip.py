@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from tasks.bundle import verify_zip
 from tasks.bundle.verify import CODES, is_sound, verify_file
+from tasks.bundle.verify_codes import Findings
+from tasks.bundle.verify_zip import member_chunks, read_zip, unpack_small
 from tests.bundle.forge import codes, members, rewrite, severities
 from tests.bundle.samples import pack
 
@@ -168,6 +171,24 @@ def test_a_member_larger_than_its_header_says_is_not_inflated_to_the_end(bundle:
     path.write_bytes(data)
     problems = [item for item in verify_file(path) if item.code == "zip-data"]
     assert [item.found for item in problems] == ["1048576 or more"]
+
+
+def test_no_more_data_are_kept_than_there_is_room_for(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify_zip, "MAX_UNPACKED", 1500)
+    with bundle.open("rb") as file:
+        archive = unpack_small(file, wholly(read_zip(file, bundle.stat().st_size, Findings())))
+        kept = [len(member.data) for member in archive.members.values() if member.data is not None]
+        again = [member_chunks(file, member) for member in archive.members.values()]
+        sizes = [sum(map(len, chunks)) for chunks in again]
+    assert kept
+    assert sum(kept) <= 1500
+    assert sizes == [member.size for member in archive.members.values()]
+    assert not verify_file(bundle)
+
+
+def wholly(archive: verify_zip.Zip | None) -> verify_zip.Zip:
+    assert archive
+    return archive
 
 
 def test_other_deflate_bytes_for_the_same_data_are_not_ours(bundle: Path, tmp_path: Path) -> None:
