@@ -208,7 +208,7 @@ def _is_share(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) in (int, float)
 
 
 def _expect(findings: Findings, place: str, name: str, expected: object, found: object) -> None:

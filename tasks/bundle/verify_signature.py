@@ -99,9 +99,10 @@ def _check_anonymous(signed: Mapping[str, str], findings: Findings) -> Signature
         raise _Wrong(
             "signature-wrong", "signature", f"the signature of {signed['hash']} by the key beside it", "another"
         )
-    if findings.ours and (s > ORDER // 2 or spki(key) != der):
+    shortest = spki(key)
+    if findings.ours and (s > ORDER // 2 or shortest != der):
         findings.add("signature-form", PLACE, "the smaller s, the key in its shortest form", "another form")
-    return Signature("anonymous", True, signed["signature"], fingerprint_of(spki(key)))
+    return Signature("anonymous", True, signed["signature"], fingerprint_of(shortest))
 
 
 def _decoded(text: str, where: str) -> bytes:
