@@ -6,7 +6,7 @@ Digests are always "sha256:<64 lower-case hex>", times aware UTC, sizes bytes, d
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
@@ -330,11 +330,10 @@ class Article:
     next_page: str = ""  # address where the article goes on; empty where this page has all of it
     captions: tuple[str, ...] = ()  # of pictures, in order; in html and markdown, not in text; kept_chars counts them
     flags: tuple[str, ...] = ()  # what of the page its tree does not have: attributes-cut, flattened
+    words: int = field(init=False, repr=False, compare=False)  # of the text, counted once: 0.12 ms, asked four times
 
-    @property
-    def words(self) -> int:
-        """Words of the clean text; CJK characters count one for two."""
-        return count_words(self.text)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "words", count_words(self.text))
 
 
 def count_words(text: str) -> int:
