@@ -28,7 +28,6 @@ __all__ = ["Scorer", "Scores", "load_scorer"]
 Array: TypeAlias = Any  # of numpy; its own types would only hide the arithmetic
 FORMAT: Final = 1
 _MEMO_SIZE: Final = 50_000
-_SURE: Final = -5.5  # log-odds: p < .004
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +65,10 @@ class Scorer:
         for name, values in lexical_columns(table, self.word_scores(table), self.class_scores(table)):
             table.add(name, values)
         columns = table.matrix()
-        first = _probability(self.first.log_odds(columns, sure=_SURE))
+        first = _probability(self.first.log_odds(columns))
         outlook = np.array([values for _, values in outlook_columns(table, first)], np.float32)
         both = np.concatenate([columns, outlook])[self.second_from]
-        probability = _probability(self.second.log_odds(both, sure=_SURE))
+        probability = _probability(self.second.log_odds(both))
         return Scores(table, table.blocks, probability, self.threshold(probability, table.words), columns)
 
     def threshold(self, probability: Array, words: Array) -> float:
@@ -148,7 +147,7 @@ def _forest(arrays: Any, name: str) -> Forest:
     return Forest(
         arrays[f"{name}_feature"].astype(np.intp),
         arrays[f"{name}_threshold"],
-        arrays[f"{name}_value"].astype(np.int32),
+        arrays[f"{name}_value"].astype(np.int64),
         int(arrays[f"{name}_bias"]),
     )
 
