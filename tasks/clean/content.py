@@ -11,7 +11,7 @@ from typing import Final
 
 from tasks.clean.captions import caption_elements
 from tasks.clean.clues import Clues
-from tasks.clean.lexicon import PLACE_GROUPS, class_tokens, place_bits
+from tasks.clean.lexicon import PLACE_GROUPS
 from tasks.clean.scorer import Scorer, Scores
 from tasks.clean.walk import Page
 from tasks.clean.words import is_embed
@@ -72,7 +72,7 @@ def choose(page: Page, clues: Clues, scorer: Scorer) -> Choice:
         _keep_embeds(page, choice)
         _keep_captions(page, choice)
         _settle_marks(page, choice)
-    _explain(page, choice)
+    _explain(page, choice, scorer)
     return choice
 
 
@@ -160,7 +160,7 @@ def _settle_marks(page: Page, choice: Choice) -> None:
             choice.kept[block] = choice.kept[following]
 
 
-def _explain(page: Page, choice: Choice) -> None:
+def _explain(page: Page, choice: Choice, scorer: Scorer) -> None:
     """Doubt, concept and reason of each block."""
     limit = min(max(choice.threshold, 1e-6), 1 - 1e-6)
     title = choice.made.table.title if choice.made else -1
@@ -177,12 +177,12 @@ def _explain(page: Page, choice: Choice) -> None:
         elif block == headline or page.tag[owner] == "h1":
             concept = "title"
         else:
-            concept = places.get(owner) or _place(page, owner, places)
+            concept = places.get(owner) or _place(page, owner, places, scorer)
         choice.concept[block] = concept
         choice.why[block] = _WHY.get(concept) or _WHY[OUTSIDE]
 
 
-def _place(page: Page, number: int, known: dict[int, str]) -> str:
+def _place(page: Page, number: int, known: dict[int, str], scorer: Scorer) -> str:
     """What the names and tags around an element say that it is, the nearest first."""
     passed: list[int] = []
     found = OUTSIDE
@@ -192,7 +192,7 @@ def _place(page: Page, number: int, known: dict[int, str]) -> str:
             break
         passed.append(number)
         classes, ident = page.classes[number], page.idents[number]
-        bits = (_bits(classes) if classes else 0) | (_bits(ident) if ident else 0)
+        bits = (scorer.told_by(classes)[2] if classes else 0) | (scorer.told_by(ident)[2] if ident else 0)
         concept = next((concept for bit, concept in _CONCEPT_BITS if bits & bit), "") if bits else ""
         if concept := concept or _TAG_CONCEPTS.get(page.tag[number], ""):
             found = concept
@@ -200,21 +200,6 @@ def _place(page: Page, number: int, known: dict[int, str]) -> str:
         number = page.parent[number]
     known.update(dict.fromkeys(passed, found))
     return found
-
-
-_memo: dict[str, int] = {}
-
-
-def _bits(value: str) -> int:
-    bits = _memo.get(value)
-    if bits is None:
-        bits = 0
-        for token in class_tokens(value):
-            bits |= place_bits(token)
-        if len(_memo) >= 50_000:
-            _memo.clear()
-        _memo[value] = bits
-    return bits
 
 
 def leading_of(choice: Choice, scorer: Scorer, blocks: Sequence[int]) -> dict[int, tuple[tuple[str, float], ...]]:

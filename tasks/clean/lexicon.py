@@ -4,7 +4,7 @@ Neither list decides anything: they are features, and what they are worth was le
 """
 
 import re
-from itertools import pairwise
+from collections.abc import Iterable
 from typing import Final
 
 __all__ = ["PLACE_GROUPS", "TAG_NUMBER", "class_tokens", "place_bits"]
@@ -46,7 +46,10 @@ for _bit, _listed in enumerate(_PLACES.values()):
         _table = _WHOLE if _word.endswith("$") else _START
         _word = _word.rstrip("$")
         _table[_word] = _table.get(_word, 0) | 1 << _bit
-_LENGTHS: Final = sorted({len(word) for word in _START})
+_HEAD: Final = min(map(len, _START))
+_STARTS: Final[dict[str, list[tuple[str, int]]]] = {}  # by their first letters
+for _word, _bits in _START.items():
+    _STARTS.setdefault(_word[:_HEAD], []).append((_word, _bits))
 
 _CLASS_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _SHORT: Final = frozenset({"ad", "by", "sr"})
@@ -61,22 +64,24 @@ TAG_NUMBER: Final = {tag: number for number, tag in enumerate(_TAGS.split())}
 def class_tokens(value: str) -> tuple[str, ...]:
     """Lower-case words of class names and ids, and pairs of neighbours inside one name; each once."""
     found: dict[str, None] = {}
-    for part in value.split():
-        words = [word.lower() for word in _CLASS_WORD.findall(part)]
-        for word in words:
-            if 2 < len(word) < 25 or word in _SHORT:
+    for name in value.split():
+        before = ""
+        for word in map(str.lower, _CLASS_WORD.findall(name)):
+            size = len(word)
+            if 2 < size < 25 or word in _SHORT:
                 found[word] = None
-        for first, second in pairwise(words):
-            if 2 < len(first) + len(second) < 25:
-                found[first + second] = None
+            if before and 2 < len(before) + size < 25:
+                found[before + word] = None
+            before = word
     return tuple(found)
 
 
-def place_bits(token: str) -> int:
-    """The kinds of place that a word of a class name tells of, as bits of PLACE_GROUPS."""
-    bits = _WHOLE.get(token, 0)
-    for length in _LENGTHS:
-        if length > len(token):
-            break
-        bits |= _START.get(token[:length], 0)
+def place_bits(tokens: Iterable[str]) -> int:
+    """The kinds of place that words of class names tell of, as bits of PLACE_GROUPS."""
+    bits = 0
+    for token in tokens:
+        bits |= _WHOLE.get(token, 0)
+        for start, more in _STARTS.get(token[:_HEAD], ()):
+            if token.startswith(start):
+                bits |= more
     return bits
