@@ -47,6 +47,12 @@ class Kept:
             return self.wrapped[number]
         return self.page.text_start[number], self.page.text_end[number]
 
+    def text(self, tag: Tag) -> str:
+        """The kept text of a tag of which nothing has been taken out, as get_text() has it at four times the cost."""
+        start, stop = self.span(tag)
+        texts, owner = self.page.texts, self.owner
+        return "".join([texts[index] for index in range(start, stop) if not owner[index]])
+
     def elements(self, tag: Tag) -> tuple[int, int]:
         """The elements of a tag, as a range; of a <p> that we made, those that hold its texts."""
         number = tag.sourcepos or 0
