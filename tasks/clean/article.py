@@ -20,7 +20,7 @@ from tasks.clean.prune import Looked, Reason, prune
 from tasks.clean.rules import RuleSet
 from tasks.clean.site import site_choice
 from tasks.clean.soup import make_soup
-from tasks.clean.walk import Page, visible_chars, walk
+from tasks.clean.walk import Page, walk
 from tasks.records import Article, Removal, digest_of
 
 __all__ = ["Cleaning", "clean_page", "clean_tree"]
@@ -45,7 +45,7 @@ class Cleaning:
         self._choose()
         self._force()
         settle_maths(page, self.owner, self.reasons)
-        self.kept = make_soup(page, self.owner)
+        self.kept = make_soup(page, self.owner, self.choice.captions)
         prune(self.kept, rules, self.host, self.reasons, site=self.site, looked=looked)
 
     def _data_paragraphs(self, clues: Clues) -> list[str]:
@@ -126,8 +126,8 @@ class Cleaning:
             text=text,
             captions=captions,
             removals=removals(self.kept, self.reasons, self.rules, self.host, self) + self.notes(),
-            page_chars=visible_chars(self.page.texts),
-            kept_chars=visible_chars(text for text, code in zip(self.page.texts, self.owner, strict=True) if not code),
+            page_chars=sum(self.page.sizes),
+            kept_chars=sum(size for size, code in zip(self.page.sizes, self.owner, strict=True) if not code),
             parser=parser,
             source="data" if self.paragraphs else "page",
             flags=flags,

@@ -6,15 +6,15 @@ enough for a paragraph, the line stays prose.
 """
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import accumulate
 from typing import Final
 
-from tasks.clean.spaces import visible_size
 from tasks.clean.tags import MEDIA_TAGS
 from tasks.clean.walk import Page
 
-__all__ = ["caption_elements", "captions_of"]
+__all__ = ["are_gallery", "captions_of"]
 
 # Words of class names and ids, by language as sites write them; seen in the page sources of news sites.
 _NAMED: Final = re.compile(
@@ -40,23 +40,11 @@ def _is_name(value: str) -> bool:
     return _NAMED.search(value) is not None
 
 
-def caption_elements(page: Page) -> set[int]:
-    """The numbers of the elements that are captions or credits; none lies in another."""
-    return set(_holders(page))
+def captions_of(page: Page) -> dict[int, int]:
+    """The elements that are captions or credits, in order; none lies in another.
 
-
-def captions_of(page: Page, chars: list[int]) -> dict[int, int]:
-    """The captions with the element that holds each together with its picture; 0 where the two stand apart.
-
-    `chars` are the kept visible characters before each text. Where captions are most of what was kept (a gallery),
-    they are the article, and there are none.
+    With each goes the element that holds it together with its picture; 0 where the two stand apart.
     """
-    found = _holders(page)
-    size = sum(chars[page.text_end[number]] - chars[page.text_start[number]] for number in found)
-    return found if size <= chars[-1] * _MOST else {}
-
-
-def _holders(page: Page) -> dict[int, int]:
     finder = _Finder(page)
     for number, tag in enumerate(page.tag):
         if tag in _SHOWN:
@@ -66,6 +54,15 @@ def _holders(page: Page) -> dict[int, int]:
         elif tag == "figure":
             finder.figure(number)
     return finder.inner()
+
+
+def are_gallery(captions: Iterable[int], page: Page, chars: list[int]) -> bool:
+    """Whether captions are most of what was kept: they then are the article.
+
+    `chars` are the kept visible characters before each text.
+    """
+    size = sum(chars[page.text_end[number]] - chars[page.text_start[number]] for number in captions)
+    return size > chars[-1] * _MOST
 
 
 class _Finder:
@@ -133,12 +130,11 @@ class _Finder:
     def _size(self, start: int, stop: int) -> int:
         """Visible characters of a range of texts; added up once, as ranges may hold one another."""
         if not self.sums:
-            self.sums = [0, *accumulate(map(visible_size, self.page.texts))]
+            self.sums = [0, *accumulate(self.page.sizes)]
         return self.sums[stop] - self.sums[start]
 
     def _is_named(self, number: int) -> bool:
-        element = self.page.element[number]
-        named, called = element.get("class"), element.get("id")
+        named, called = self.page.classes[number], self.page.idents[number]
         return bool(named and _is_name(named)) or bool(called and _is_name(called))
 
     def _holds_media(self, number: int) -> bool:

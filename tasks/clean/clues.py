@@ -15,8 +15,6 @@ _TITLES: Final = frozenset({"og:title", "twitter:title", "headline"})
 _ABOUT: Final = frozenset({"og:description", "description"})
 _AUTHORS: Final = frozenset({"author", "article:author", "dc.creator", "parsely-author", "sailthru.author"})
 _SITES: Final = frozenset({"og:site_name", "application-name", "publisher"})
-_META: Final = etree.XPath("//meta[@content]")
-_DATA: Final = etree.XPath("//script[contains(@type, 'ld+json')]")
 _LONGEST: Final = 2_000_000  # characters of one JSON-LD script that are looked into
 _LEAST: Final = 200  # characters of an article's text
 
@@ -38,10 +36,12 @@ def find_clues(root: etree._Element) -> Clues:
     element = head.find(".//title") if head is not None else None
     title, about = [(element.text or "") if element is not None else ""], ""
     author, site = [], []
-    found: Any = _META(root)
-    for meta in found:
+    metas, scripts = _unshown(root)
+    for meta in metas:
         name = (meta.get("property") or meta.get("name") or "").lower()
         content = meta.get("content")
+        if content is None:
+            continue
         if name in _TITLES:
             title.append(content)
         elif name in _ABOUT:
@@ -51,8 +51,7 @@ def find_clues(root: etree._Element) -> Clues:
         elif name in _SITES:
             site.append(content)
     body = ""
-    found = _DATA(root)
-    for script in found:
+    for script in scripts:
         text = script.text or ""
         if '"articleBody"' in text or '"author"' in text:
             for key, value in _members(text):
@@ -67,6 +66,18 @@ def find_clues(root: etree._Element) -> Clues:
         _words(" ".join(site)),
         body if len(body) >= _LEAST else "",
     )
+
+
+def _unshown(root: etree._Element) -> tuple[list[etree._Element], list[etree._Element]]:
+    """The meta tags and the JSON-LD scripts, in one pass; an XPath for each costs three times as much."""
+    metas, scripts = [], []
+    for top in (root, *root.itersiblings()):
+        for element in top.iter("meta", "script"):
+            if element.tag == "meta":
+                metas.append(element)
+            elif "ld+json" in (element.get("type") or ""):
+                scripts.append(element)
+    return metas, scripts
 
 
 def _words(text: str) -> frozenset[str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tasks.clean.captions import caption_elements
+from tasks.clean.captions import captions_of
 from tasks.clean.clues import Clues
 from tasks.clean.lexicon import PLACE_GROUPS
 from tasks.clean.scorer import Scorer, Scores
@@ -54,13 +54,16 @@ class Choice:
     threshold: float
     made: Scores | None
     row: dict[int, int]  # of the blocks that the scorer saw
+    captions: dict[int, int]  # see captions_of
 
 
 def choose(page: Page, clues: Clues, scorer: Scorer) -> Choice:
     """What is article of a page."""
     count = len(page.owner)
     made = scorer.scores(page, clues)
-    choice = Choice([False] * count, [0.0] * count, [0.0] * count, [""] * count, [""] * count, 1.0, made, {})
+    choice = Choice(
+        [False] * count, [0.0] * count, [0.0] * count, [""] * count, [""] * count, 1.0, made, {}, captions_of(page)
+    )
     if made is not None:
         choice.threshold = made.threshold
         choice.row = {block: row for row, block in enumerate(made.blocks)}
@@ -138,7 +141,7 @@ def _keep_captions(page: Page, choice: Choice) -> None:
     """Captions and credits of pictures that stand close to lines of the article."""
     first, last = _span(choice)
     kept = list(choice.kept)
-    for number in sorted(caption_elements(page)):
+    for number in choice.captions:
         start, stop = page.block_start[number], max(page.block_end[number], page.block_start[number] + 1)
         if not (first <= start and stop <= last):
             continue

@@ -6,7 +6,7 @@ from typing import Final
 from tasks.clean.phrases import fold_line
 from tasks.clean.walk import Page
 
-__all__ = ["headlines", "standfirsts"]
+__all__ = ["head_metas", "headlines", "standfirsts"]
 
 _TITLES: Final = frozenset({"og:title", "twitter:title", "headline"})
 _DESCRIPTIONS: Final = frozenset({"og:description", "twitter:description", "description"})
@@ -15,9 +15,16 @@ _MOST: Final = 300  # characters: what is longer is no headline, and a page may 
 _LEAST: Final = 12  # characters: a shorter headline may be a line of its own in the article
 
 
-def headlines(page: Page) -> frozenset[str]:
+def head_metas(page: Page) -> list[tuple[str, str]]:
+    """Lower-case name and content of each <meta> in the head that may be of use here."""
+    metas = (meta for head in page.element[0].iterchildren("head") for meta in head.iterchildren("meta"))
+    named = (((meta.get("property") or meta.get("name") or "").lower(), meta) for meta in metas)
+    return [(name, meta.get("content") or "") for name, meta in named if name in _TITLES or name in _DESCRIPTIONS]
+
+
+def headlines(page: Page, metas: list[tuple[str, str]]) -> frozenset[str]:
     """The headline as <title>, og:title and the first <h1> have it, folded, with and without the site's name."""
-    found = _metas(page, _TITLES)
+    found = _contents(metas, _TITLES)
     found += [element.text or "" for element in page.element[0].iterfind("head/title")]
     found += ["".join(page.texts[page.text_start[n] : page.text_end[n]]) for n in _first(page, "h1")]
     whole = [" ".join(one.split()) for one in found if len(one) <= _MOST]
@@ -26,17 +33,13 @@ def headlines(page: Page) -> frozenset[str]:
     return frozenset(text for one in (*whole, *pieces) if len(text := fold_line(one)) >= _LEAST)
 
 
-def standfirsts(page: Page) -> frozenset[str]:
+def standfirsts(metas: list[tuple[str, str]]) -> frozenset[str]:
     """The page's descriptions, folded."""
-    return frozenset(text for one in _metas(page, _DESCRIPTIONS) if len(text := fold_line(one)) >= 2 * _LEAST)
+    return frozenset(text for one in _contents(metas, _DESCRIPTIONS) if len(text := fold_line(one)) >= 2 * _LEAST)
 
 
-def _metas(page: Page, names: frozenset[str]) -> list[str]:
-    metas = page.element[0].iterfind("head/meta")
-    found = [
-        meta.get("content") or "" for meta in metas if (meta.get("property") or meta.get("name") or "").lower() in names
-    ]
-    return [" ".join(one.split()) for one in found if len(one) <= 2 * _MOST]
+def _contents(metas: list[tuple[str, str]], names: frozenset[str]) -> list[str]:
+    return [" ".join(one.split()) for name, one in metas if name in names and len(one) <= 2 * _MOST]
 
 
 def _first(page: Page, tag: str) -> list[int]:

@@ -8,7 +8,7 @@ from tasks.clean.content import OUTSIDE
 from tasks.clean.prune import Reason
 from tasks.clean.rules import RuleSet
 from tasks.clean.soup import Kept
-from tasks.clean.spaces import folded, visible_size
+from tasks.clean.spaces import folded
 from tasks.clean.walk import Page
 from tasks.records import Removal, digest_of
 
@@ -66,7 +66,7 @@ def pieces(
                     why=reason.why,
                     path=paths.path(_holder(page, start, stop)),
                     text=text,
-                    chars=visible_size(raw),
+                    chars=sum(page.sizes[start:stop]),
                     digest=digest_of(raw.encode("utf-8", "replace")),
                     score=reason.score,
                     doubt=doubt,

@@ -125,10 +125,10 @@ class _Line:
         if not words:
             self.gap = self.gap or (" " if text else "")
             return
-        if text[0].isspace():
+        if not text.startswith(words[0]):  # text[0] of a NavigableString costs ten times as much
             self.gap = self.gap or " "
         self._words(_Code(words) if code else escape(words))
-        if text[-1].isspace():
+        if not text.endswith(words[-1]):
             self.gap = " "
 
     def _words(self, words: str) -> None:

@@ -14,6 +14,7 @@ import re
 import string
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from itertools import groupby
 from typing import Final, Generic, TypeVar
 
 __all__ = ["Phrases", "fold_line", "parse_phrase"]
@@ -24,6 +25,7 @@ Pieces = tuple[tuple[str, ...], ...]  # what stands between the stars, in order,
 _MOST: Final = 400  # alternatives of one piece
 _GROUP: Final = re.compile(r"\(([^()]*)\)")  # one that holds no other
 _PARTING_MARKS: Final = "：:|»›>–—-"
+_PARTED: Final = re.compile(rf"[{_PARTING_MARKS}](?:\s|$)")
 _EDGES: Final = (
     string.punctuation.replace("#", "") + "…“”„«»‹›‘’–—·•●■▪►▶→←↓✓¿¡،؛؟。、，！？（）「」『』\u200b\u200e\u200f\ufeff"
 )
@@ -31,6 +33,7 @@ _NUMBER, _PARTING = "#", ":"
 _DIGITS: Final = re.compile(r"\d[\d.,]*")
 _WIDE_MARKS: Final = str.maketrans(dict.fromkeys("、。，！？（）「」『』【《》〈〉・", " ") | {"：": ": ", "】": ": "})
 _WIDE: Final = "\u3040"  # from here on: writings without spaces, or with particles stuck to the words
+_WIDE_LETTER: Final = re.compile(f"[{_WIDE}-\U0010ffff]")
 _WIDE_KEY: Final = 2  # letters by which a phrase in such a writing is looked up
 
 
@@ -43,13 +46,14 @@ def _tokens(line: str) -> list[str]:
     line = line.lower().replace("’", "'")
     if not line.isascii():
         line = line.replace("\u0307", "")  # what lower() leaves above the i of a Turkish capital
-        if max(line, default="") >= _WIDE:
+        if _WIDE_LETTER.search(line):
             line = _DIGITS.sub(_NUMBER, line.translate(_WIDE_MARKS))
+    words = line.split()
+    if not _PARTED.search(line):  # most lines: half the time of the loop below
+        stripped = [word.strip(_EDGES) for word in words]
+        return [_NUMBER if word[0].isdigit() else word for word in stripped if word]
     tokens: list[str] = []
-    for token in line.split():
-        if token.isalpha():
-            tokens.append(token)
-            continue
+    for token in words:
         word = token.strip(_EDGES)
         if word:
             tokens.append(_NUMBER if word[0].isdigit() else word)
@@ -145,23 +149,21 @@ class Phrases(Generic[T]):
                     self._wide.add(pieces, value, _first_letters, _last_letters, str)
                 else:
                     self._by_word.add(pieces, value, _first_words, _last_word, _telling_word)
-        words = self._by_word
-        self._telling = frozenset(words.inside)
-        self._lasts = frozenset(words.ends)
-        self._firsts = frozenset([*words.starts, *map(_first_words, self._whole)])
+        self._telling = frozenset(self._by_word.inside)
 
     def find(self, line: str) -> set[T]:
         """What the phrases that mean this line stand for."""
-        if not self._may_know(line):
+        return self.find_folded(fold_line(line))
+
+    def find_folded(self, folded: str) -> set[T]:
+        """The same for a line that fold_line has folded already."""
+        if not folded:
             return set()
-        tokens = _tokens(line)
-        if not tokens:
-            return set()
-        folded = " ".join(tokens)
+        tokens = folded.split(" ")
         found = set(self._whole.get(folded, ()))
         words = self._by_word
-        near = words.starts.get(tokens[0], []) + words.ends.get(tokens[-1], [])
-        near += words.starts.get(" ".join(tokens[:2]), []) if len(tokens) > 1 else []
+        near = [*words.starts.get(tokens[0], ()), *words.ends.get(tokens[-1], ())]
+        near += words.starts.get(" ".join(tokens[:2]), ()) if len(tokens) > 1 else ()
         for word in self._telling.intersection(tokens):
             near += words.inside[word]
         if near:
@@ -169,23 +171,9 @@ class Phrases(Generic[T]):
             for pieces, value in near:
                 if value not in found and _fits(padded, pieces, 1):
                     found.add(value)
-        if not folded.isascii() and max(folded) >= _WIDE:
+        if not folded.isascii() and _WIDE_LETTER.search(folded):
             found |= self._find_wide(folded)
         return found
-
-    def _may_know(self, line: str) -> bool:
-        """Whether a closer look is worth it: most lines neither begin nor end like a phrase nor hold a telling word."""
-        words = [word.strip(_EDGES) for word in line.lower().replace("’", "'").replace("\u0307", "").split()]
-        if not (words and words[0] and words[-1]):
-            return True
-        first, second = (_NUMBER if word[:1].isdigit() else word for word in (words[0], words[min(1, len(words) - 1)]))
-        return (
-            first in self._firsts
-            or f"{first} {second}" in self._firsts
-            or words[-1] in self._lasts
-            or not self._telling.isdisjoint(words)
-            or (not line.isascii() and max(line) >= _WIDE)
-        )
 
     def _find_wide(self, folded: str) -> set[T]:
         wide = self._wide
@@ -205,16 +193,17 @@ class _Tables(Generic[T]):
         self.inside: dict[str, list[tuple[Pieces, T]]] = {}
 
     def add(self, pieces: Pieces, value: T, first: "Key", last: "Key", telling: "Key") -> None:
-        """Enter a phrase, under the key of each alternative of one of its pieces."""
+        """Enter a phrase, under the key of each alternative of one of its pieces; there, the others need no trying."""
         if pieces[0] != ("",):
-            table, keys = self.starts, map(first, pieces[0])
+            table, place, key_of = self.starts, 0, first
         elif pieces[-1] != ("",):
-            table, keys = self.ends, map(last, pieces[-1])
+            table, place, key_of = self.ends, len(pieces) - 1, last
         else:
-            longest = max(pieces, key=lambda piece: min(map(len, piece)))
-            table, keys = self.inside, map(telling, longest)
-        for key in sorted(set(keys)):
-            table.setdefault(key, []).append((pieces, value))
+            place = max(range(len(pieces)), key=lambda number: min(map(len, pieces[number])))
+            table, key_of = self.inside, telling
+        for key, texts in groupby(sorted(pieces[place], key=key_of), key_of):
+            one = (*pieces[:place], tuple(texts), *pieces[place + 1 :])
+            table.setdefault(key, []).append((one, value))
 
 
 Key = Callable[[str], str]

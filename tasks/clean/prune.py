@@ -8,10 +8,9 @@ from typing import Final
 
 from bs4.element import Tag
 
-from tasks.clean.headline import headlines, standfirsts
+from tasks.clean.headline import head_metas, headlines, standfirsts
 from tasks.clean.phrases import fold_line
 from tasks.clean.rules import Rule, RuleSet
-from tasks.clean.selector import look_at
 from tasks.clean.site import SiteChoice
 from tasks.clean.soup import Kept
 from tasks.clean.spaces import folded
@@ -72,19 +71,20 @@ def prune(
     pruner = _Pruner(kept, rules, host, site or SiteChoice(), looked)
     stack = [_Open(kept.soup)]
     while stack:
-        place, child = next(stack[-1].children, (0, None))
-        if child is None:
+        for place, child in stack[-1].children:
+            if not isinstance(child, Tag):
+                continue
+            rule = pruner.rule_for(child)
+            if rule:
+                reasons.append(Reason(rule.concept, rule.id, rule.why))
+                kept.give(child, len(reasons) - 1)
+                stack[-1].taken.append(place)
+            # What an embedded post says is a quotation: no line of it is ours to strip.
+            elif _holds_tags(child) and not _is_embed(child):
+                stack.append(_Open(child))
+                break
+        else:
             stack.pop().take_out()
-            continue
-        if not isinstance(child, Tag):
-            continue
-        rule = pruner.rule_for(child)
-        if rule:
-            reasons.append(Reason(rule.concept, rule.id, rule.why))
-            kept.give(child, len(reasons) - 1)
-            stack[-1].taken.append(place)
-        elif not _is_embed(child):  # what an embedded post says is a quotation: no line of it is ours to strip
-            stack.append(_Open(child))
 
 
 class _Open:
@@ -92,7 +92,7 @@ class _Open:
 
     def __init__(self, tag: Tag) -> None:
         self.tag, self.taken = tag, list[int]()
-        self.children = iter(list(enumerate(tag.contents)))
+        self.children = enumerate(tag.contents)
 
     def take_out(self) -> None:
         """Take the children out, the last first: without its place, each would be searched for among all."""
@@ -120,15 +120,16 @@ class _Pruner:
         size = self._size(tag)
         if size > self.most and self.looked is None:  # no guard needs asking, and most of what is so large is nested
             return None
-        attributes = {name: value if isinstance(value, str) else " ".join(value) for name, value in tag.attrs.items()}
-        found = self.rules.by_tag(look_at(tag.name, attributes), attributes, self.host)
+        attributes: dict[str, str] = tag.attrs  # type: ignore[assignment] # soup.py makes no lists of classes
+        found = self.rules.by_tag(tag.name, attributes, self.host)
         line = ""
         is_line = size and size <= self.longest_line and tag.name in BLOCK_TAGS and not _holds_lines(tag)
         if is_line or any(rule.pattern or rule.phrases for rule in found):
-            line = folded(tag.get_text())
+            line = folded(self.kept.text(tag))
         if is_line and line:
-            found += self.rules.by_text(line, self.host)
-            found += self._repeated(line)
+            words = fold_line(line)
+            found += self.rules.by_text(line, self.host, words=words)
+            found += self._repeated(words)
         for rule in found:
             if rule.compounds and not rule.words_hold(line):
                 continue
@@ -174,23 +175,27 @@ class _Pruner:
     def headlines(self) -> frozenset[str]:
         """See headline.py; nothing where no rule asks."""
         asked = any(rule.same_as == "headline" for rule in self.rules.repeats)
-        return headlines(self.kept.page) if asked else frozenset()
+        return headlines(self.kept.page, self.metas) if asked else frozenset()
 
     @cached_property
     def standfirsts(self) -> frozenset[str]:
         """See headline.py; nothing where no rule asks."""
         asked = any(rule.same_as == "standfirst" for rule in self.rules.repeats)
-        return standfirsts(self.kept.page) if asked else frozenset()
+        return standfirsts(self.metas) if asked else frozenset()
 
-    def _repeated(self, line: str) -> list[Rule]:
-        """The rules with same_as that mean this line."""
-        if not (self.headlines or self.standfirsts):
+    @cached_property
+    def metas(self) -> list[tuple[str, str]]:
+        """See headline.py."""
+        return head_metas(self.kept.page)
+
+    def _repeated(self, words: str) -> list[Rule]:
+        """The rules with same_as that mean a line of these words."""
+        same = "headline" if words in self.headlines else ""
+        if words in self.standfirsts:
+            same = "standfirst" if words in self.standfirsts_seen else same
+            self.standfirsts_seen.add(words)
+        if not same:
             return []
-        folded = fold_line(line)
-        same = "headline" if folded in self.headlines else ""
-        if folded in self.standfirsts:
-            same = "standfirst" if folded in self.standfirsts_seen else same
-            self.standfirsts_seen.add(folded)
         return [rule for rule in self.rules.repeats if rule.same_as == same and rule.for_host(self.host)]
 
     # ---------------------------------------------------------------- guards, see GUARDS in rules.py
@@ -254,5 +259,9 @@ def _sentences(text: str) -> int:
     return inner + text.endswith(_SENTENCE_ENDS)
 
 
+def _holds_tags(tag: Tag) -> bool:
+    return Tag in map(type, tag.contents)
+
+
 def _holds_lines(tag: Tag) -> bool:
-    return any(isinstance(child, Tag) and child.name in BLOCK_TAGS for child in tag.descendants)
+    return _holds_tags(tag) and any(isinstance(child, Tag) and child.name in BLOCK_TAGS for child in tag.descendants)

@@ -11,9 +11,9 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from tasks.clean.phrases import Phrases
+from tasks.clean.phrases import Phrases, fold_line
 from tasks.clean.scorer import Scorer, load_scorer
-from tasks.clean.selector import Compound, Look
+from tasks.clean.selector import Compound, look_at
 from tasks.records import Digest
 from tasks.settings import config_dirs
 
@@ -144,8 +144,13 @@ class RuleSet:
         """The block scorer in force; read when it is first asked for."""
         return load_scorer(self.model)
 
-    def by_tag(self, look: Look, attributes: Mapping[str, str], host: str) -> list[Rule]:
+    def by_tag(self, tag: str, attributes: Mapping[str, str], host: str) -> list[Rule]:
         """The rules whose selector means this tag, in order of their ids."""
+        if not attributes and tag not in self._anchors:
+            return []
+        look = look_at(tag, attributes)
+        if self._anchors.isdisjoint(look):  # as for most tags
+            return []
         found = {
             rule.id: rule
             for key in self._anchors & look
@@ -154,12 +159,12 @@ class RuleSet:
         }
         return [found[name] for name in sorted(found)]
 
-    def by_text(self, line: str, host: str) -> list[Rule]:
-        """The rules that know this line by its words alone."""
+    def by_text(self, line: str, host: str, *, words: str | None = None) -> list[Rule]:
+        """The rules that know this line by its words alone; `words` is fold_line(line) where the caller has it."""
         size = len(line)
         if size > self.longest_line:
             return []
-        numbers = set(self._phrases.find(line))
+        numbers = self._phrases.find_folded(fold_line(line) if words is None else words)
         if self._any_text(line):
             numbers.update(number for number, rule in self._texts if rule.pattern and rule.pattern.match(line))
         known = [self.lines[number] for number in sorted(numbers)]

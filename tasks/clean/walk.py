@@ -14,7 +14,7 @@ from lxml import etree
 from tasks.clean.spaces import folded, visible_size
 from tasks.clean.tags import ATOM, BLOCK, BR, LINK, MEDIA, TAGS, UNSEEN, UNSEEN_TAGS, WIDGET
 
-__all__ = ["Page", "visible_chars", "walk"]
+__all__ = ["Page", "walk"]
 
 _INITIAL = re.compile("drop-?_?cap|lettrine|initial", re.IGNORECASE)
 _LONGEST_INITIAL = 3  # with a quotation mark
@@ -66,6 +66,14 @@ class Page:
     starts: list[int] = field(default_factory=list)
     owner: list[int] = field(default_factory=list)
     widget: list[bool] = field(default_factory=list)
+    _sizes: list[int] = field(default_factory=list)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Visible characters of each text; counted when first asked for."""
+        if not self._sizes:
+            self._sizes = list(map(visible_size, self.texts))
+        return self._sizes
 
     def block_text(self, block: int) -> str:
         """The text of a block, white space folded."""
@@ -259,8 +267,3 @@ def walk(root: etree._Element) -> Page:
                 broken = broken and text.isspace()
     starts.append(len(texts))
     return page
-
-
-def visible_chars(texts: Iterable[str]) -> int:
-    """How many characters other than white space."""
-    return visible_size("".join(texts))

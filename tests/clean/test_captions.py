@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tasks.clean import clean_page, parse_tree
-from tasks.clean.captions import caption_elements
+from tasks.clean.captions import captions_of
 from tasks.clean.walk import walk
 from tasks.records import Article
 from tests.clean.helpers import AFTER, URL, article_page, our_rules
@@ -84,4 +84,4 @@ def test_no_caption_lies_in_another() -> None:
     root = parse_tree(html).root
     assert root is not None
     page = walk(root)
-    assert [page.tag[number] for number in caption_elements(page)] == ["figcaption"]
+    assert [page.tag[number] for number in captions_of(page)] == ["figcaption"]
