@@ -1,6 +1,5 @@
 """Cleaning of saved pages, without archiving: one file, or a batch of JSON lines."""
 
-import gc
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +12,7 @@ from tasks.bundle.manifest import removed_chars
 from tasks.capture.charset import decide_charset, decode_text
 from tasks.clean import RuleSet, load_rules
 from tasks.errors import FormatError, NotFound
+from tasks.garbage import collected_seldom
 from tasks.reading import read_article
 from tasks.records import Article, Metadata, Removal, Sourced
 
@@ -57,22 +57,17 @@ def batch_lines(file: str, out: TextIO, *, dirs: Sequence[Path], thin_words: int
     A line that is no such object gives {"id": null, "error": …} in its place; none is lost and none stops the rest.
     """
     rules = load_rules(tuple(dirs))
-    gc.freeze()  # what is loaded by now stays; trees come and go, and the collector need not look for them in between
-    gc.disable()
-    try:
-        with _opened(file) as stream:
-            failed = sum(not _answer(line, number, out, rules, thin_words) for number, line in _filled(stream))
-    finally:
-        gc.enable()
-        gc.unfreeze()
+    failed = 0
+    with _opened(file) as stream, collected_seldom() as page_done:
+        for number, line in _filled(stream):
+            failed += not _answer(line, number, out, rules, thin_words)
+            page_done()
     out.flush()
     return failed
 
 
 def _answer(line: bytes, number: int, out: TextIO, rules: RuleSet, thin_words: int) -> bool:
     """Write what becomes of one line; whether it was a page."""
-    if number % 20 == 0:
-        gc.collect()
     try:
         row = _row(line, number)
     except FormatError as error:

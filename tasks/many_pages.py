@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from tasks.errors import PermanentError
+from tasks.garbage import collected_seldom
 from tasks.pipeline import (
     Outcome,
     Plainly,
@@ -53,7 +54,11 @@ def archive_pages(
     hosts, settings = tools.recorder.hosts, tools.settings
     turns = Turns(urls, hosts, per_host=settings.per_host, ahead=_AHEAD)
     ended = queue.SimpleQueue[Future[Outcome] | None]()  # None: a host may be asked again
-    with hosts.until(stopped), ThreadPoolExecutor(settings.workers, thread_name_prefix="page") as pool:
+    with (
+        hosts.until(stopped),
+        collected_seldom() as page_done,
+        ThreadPoolExecutor(settings.workers, thread_name_prefix="page") as pool,
+    ):
         job, under_way = _Job(tools, run or Plainly(settings), turns, ended, force), 0
         while True:
             while under_way < settings.workers and not stopped() and (url := turns.take()) is not None:
@@ -64,6 +69,7 @@ def archive_pages(
             done = _next(ended, min(turns.wait_s(), _LOOK_EVERY_S))
             if done:
                 under_way -= 1
+                page_done()
                 yield done.result()
 
 

@@ -1,23 +1,11 @@
 """Cleaning of saved pages, without archiving."""
 
-import gc
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tasks.cleaning import batch_lines
 from tasks.settings import config_dirs
-
-
-@pytest.fixture(autouse=True)
-def collecting() -> Iterator[None]:
-    """A batch switches the collector off: it is a process of its own."""
-    yield
-    gc.unfreeze()
-    gc.enable()
 
 
 def test_a_broken_line_is_named_by_its_number_in_the_file(tmp_path: Path) -> None:

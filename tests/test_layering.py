@@ -26,6 +26,7 @@ COMPOSED = (
     "tasks.reading",
     "tasks.catalog",
     "tasks.cleaning",
+    "tasks.garbage",
     "tasks.retrieve",
     "tasks.ruling",
     "tasks.explaining",
