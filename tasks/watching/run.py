@@ -99,6 +99,7 @@ class _Job:
         due = set(plan.due)
         again = [url for url, outcome in outcomes.items() if _may_pass(outcome) and url in due]
         if again and not self.stopped():
+            self.tools.recorder.hosts.once_more()  # a moment has passed: it may have been their fault, or our network's
             outcomes |= {outcome.url: outcome for outcome in self._archived(again)}
         return list(outcomes.values())
 

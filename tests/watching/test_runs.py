@@ -314,6 +314,27 @@ def test_a_host_that_does_not_answer_fails_its_pages_soon_and_the_next_run_tries
     assert report.archived == 6
 
 
+def test_a_host_that_is_down_at_first_is_asked_once_more_in_the_run(site: Site, tmp_path: Path) -> None:
+    """Three tries of one page are enough for a host to be left alone for five minutes."""
+    port = int(site.pair.rpartition(":")[2])
+    named = tuple(f"http://late.example:{port}{path}" for path in PATHS)
+    done: list[str] = []
+
+    def resolver(host: str, *_more: Any, **_most: Any) -> Any:
+        if host == "late.example" and len(done) < len(named):
+            raise socket.gaierror(socket.EAI_AGAIN, "not now")
+        return here(host, port)
+
+    with tools(site, tmp_path, also=named, soft404_probe="never", host_interval_s=0.0) as made:
+        made.recorder.policy.resolver = resolver
+        report = watch_source(
+            Source(name="roofs", cron="", urls=named), made, heard=lambda outcome: done.append(outcome.kind)
+        )
+    assert done[: len(named)] == ["failed"] * len(named)
+    assert report.good
+    assert report.archived == len(named)
+
+
 def test_robots_txt_of_many_hosts_is_asked_at_once(site: Site, tmp_path: Path) -> None:
     """Of 24 hosts that take half a second each: one after the other that would be 12 seconds before the first page."""
     site.answers["/robots.txt"] = Answer(b"User-agent: *\nDisallow: /story-1", "text/plain", delay_s=0.5)
