@@ -99,16 +99,19 @@ class _Job:
         due = set(plan.due)
         again = [url for url, outcome in outcomes.items() if _may_pass(outcome) and url in due]
         if again and not self.stopped():
-            self.tools.recorder.hosts.once_more()  # a moment has passed: it may have been their fault, or our network's
-            outcomes |= {outcome.url: outcome for outcome in self._archived(again)}
+            self.tools.recorder.hosts.once_more()  # a moment has passed: it may have been our network's fault
+            outcomes |= {outcome.url: outcome for outcome in self._archived(again, told=_may_pass)}
         return list(outcomes.values())
 
-    def _archived(self, urls: Iterable[str]) -> Iterator[Outcome]:
+    def _archived(
+        self, urls: Iterable[str], told: Callable[[Outcome], bool] = lambda outcome: False
+    ) -> Iterator[Outcome]:
+        """The outcomes of these pages; the store is told of all but those that `told` says it was told of."""
         with contextlib.closing(archive_stream(urls, self.tools, self.stopped)) as stream:
             there_is_more = True
             while there_is_more:
                 outcomes = self.run(archive_shard, stream, self.heard)
-                self._tell(outcomes)
+                self._tell(outcome for outcome in outcomes if not (told(outcome) or _is_unvisited(outcome)))
                 yield from outcomes
                 there_is_more = len(outcomes) == SHARD_URLS
 
@@ -137,7 +140,7 @@ class _Job:
             share=share,
             alarms=tuple(alarms),
             next_due_at=self.watched.next_due(name),
-            stopped=len(outcomes) < len(self.plan.due) + len(self.plan.unread),
+            stopped=any(map(_is_unvisited, outcomes)) or len(outcomes) < len(self.plan.due) + len(self.plan.unread),
         )
         event = report_event(report, facts, now)
         self.watched.note(event, self.tools.store.put_event(event))
@@ -158,6 +161,11 @@ def _asked_as(source: Source) -> str:
 
 def _may_pass(outcome: Outcome) -> bool:
     return isinstance(outcome.error, TransientError) and not outcome.waiting
+
+
+def _is_unvisited(outcome: Outcome) -> bool:
+    """Whether the run was stopped while the page waited for its host: nobody was asked, so that it was no try."""
+    return outcome.error is not None and outcome.error.code == "stopped"
 
 
 def _unread(url: str, why: str) -> Outcome:

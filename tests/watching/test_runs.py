@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -208,6 +209,38 @@ def test_a_stopped_run_says_so_and_the_next_one_goes_on(site: Site, tmp_path: Pa
     assert 2 <= len(first.outcomes) < 6
     assert len(first.outcomes) + len(second.outcomes) == 6
     assert not second.stopped
+
+
+def test_a_page_that_waited_for_its_host_when_the_run_was_stopped_was_not_tried(site: Site, tmp_path: Path) -> None:
+    waiting = threading.Event()
+    with tools(site, tmp_path, workers=1) as made:
+        hosts, target = made.recorder.hosts, parse_url(site.url("/"))
+        rests_s = hosts.rests_s
+        hosts.rests_s = lambda asked: waiting.set() or min(0.0, rests_s(asked))  # type: ignore[method-assign]
+        hosts.rest(target, 60)
+        report = watch_source(source(site, PATHS[:1]), made, stopped=waiting.is_set)
+        with open_watched(made.store, made.settings) as watched:
+            known = watched.seen("roofs", site.url(PATHS[0]))
+        hosts.rests_s = rests_s  # type: ignore[method-assign]
+    assert [outcome.error.code for outcome in report.outcomes if outcome.error] == ["stopped"]
+    assert report.stopped
+    assert known is None
+
+
+def test_a_page_that_fails_twice_in_a_run_was_tried_once(site: Site, tmp_path: Path) -> None:
+    """Else it would be left alone for two hours from its second run on, not for one from its third."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    dead, told = f"http://127.0.0.1:{port}/1", list[str]()
+    named = Source(name="roofs", cron="", urls=(dead,))
+    with tools(site, tmp_path, also=[dead]) as made:
+        for _ in range(2):
+            watch_source(named, made, heard=lambda outcome: told.append(outcome.kind))
+        with open_watched(made.store, made.settings) as watched:
+            known = watched.seen("roofs", dead)
+    assert told == ["failed"] * 4
+    assert known
+    assert (known.kind, known.tries) == (FAILED, 2)
 
 
 def test_a_server_that_is_down_for_a_moment_is_asked_again_in_the_run(site: Site, tmp_path: Path) -> None:
