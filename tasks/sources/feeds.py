@@ -14,7 +14,7 @@ from typing import Any
 from tasks.errors import FormatError
 from tasks.sources.found import Discovery, Fetched, Found
 from tasks.sources.markup import name_of, parse_xml
-from tasks.sources.urls import absolute, is_url, parse_moment
+from tasks.sources.urls import absolute, as_browsers_read, is_url, parse_moment
 
 __all__ = ["ROOTS", "is_json_feed", "parse_feed"]
 
@@ -47,7 +47,10 @@ def _parse_xml(answer: Fetched) -> Discovery:
     headers = {"content-type": "application/xml; charset=utf-8", "content-location": answer.url}
     # Bytes in BytesIO: plain bytes or str could name a file or URL, which feedparser would open.
     feed = feedparser.parse(io.BytesIO(payload), response_headers=headers, sanitize_html=False)
-    entries = (Found(entry.get("link", ""), _WHY, entry.get("title", ""), _date(entry)) for entry in feed.entries)
+    entries = (
+        Found(as_browsers_read(entry.get("link", "")), _WHY, entry.get("title", ""), _date(entry))
+        for entry in feed.entries
+    )
     return _parted(entries, notes, answer)
 
 
