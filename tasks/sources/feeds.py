@@ -96,7 +96,8 @@ def _parse_json(answer: Fetched) -> Discovery:
     items = feed.get("items") if isinstance(feed, dict) else None
     if not isinstance(items, list) or not str(feed.get("version", "")).startswith(_VERSION):
         raise FormatError("JSON, but no JSON Feed of version 1", where=answer.url, remedy=_REMEDY)
-    notes = [f"the feed goes on at {feed['next_url']}, which is not read"] if is_url(feed.get("next_url")) else []
+    goes_on = str(feed.get("next_url", "")).encode("utf-8", "backslashreplace").decode()[:1000]  # it goes into an event
+    notes = [f"the feed goes on at {goes_on}, which is not read"] if is_url(goes_on) else []
     if len(items) > ENTRIES:
         notes.append(f"{len(items) - ENTRIES} entries beyond the first {ENTRIES} left unread")
     return _parted((_item(item, answer.url) for item in items[:ENTRIES]), tuple(notes), answer)
