@@ -59,7 +59,7 @@ def watch_source(
         discovery = run(discover_stage, source, tools, watched, now())
         urls = share_of(discovery.urls, *share)
         job = _Job(source, tools, run, watched, heard, stopped, now)
-        outcomes = job.work(run(plan_stage, source, urls, tools, watched, now(), share))
+        outcomes = job.work(run(plan_stage, source, urls, tools, watched, now(), share, stopped))
         return job.report(outcomes, discovery, share)
 
 
@@ -140,11 +140,16 @@ class _Job:
             share=share,
             alarms=tuple(alarms),
             next_due_at=self.watched.next_due(name),
-            stopped=any(map(_is_unvisited, outcomes)) or len(outcomes) < len(self.plan.due) + len(self.plan.unread),
+            stopped=self._was_stopped(outcomes),
         )
         event = report_event(report, facts, now)
         self.watched.note(event, self.tools.store.put_event(event))
         return report
+
+    def _was_stopped(self, outcomes: Sequence[Outcome]) -> bool:
+        assert self.plan
+        missing = len(self.plan.due) + len(self.plan.unread) - len(outcomes)
+        return self.plan.stopped or missing > 0 or any(map(_is_unvisited, outcomes))
 
 
 def _found(discovery: Discovery, earlier: Sequence[Mapping[str, Any]]) -> int:

@@ -368,6 +368,21 @@ def test_a_host_that_is_down_at_first_is_asked_once_more_in_the_run(site: Site, 
     assert report.archived == len(named)
 
 
+def test_a_run_that_is_stopped_while_it_asks_for_robots_txt_asks_no_further_host(site: Site, tmp_path: Path) -> None:
+    """Of ten thousand hosts that do not answer that took most of an hour."""
+    site.answers["/robots.txt"] = Answer(b"", "text/plain", delay_s=0.2)
+    port = site.pair.rpartition(":")[2]
+    named = tuple(f"http://desk-{number}.example:{port}/story-0" for number in range(200))
+    with tools(site, tmp_path, also=named, workers=1) as made:
+        obeying = replace(made, settings=replace(made.settings, robots="obey"))
+        whole = Source(name="roofs", cron="", urls=named)
+        report = watch_source(whole, obeying, stopped=lambda: len(site.asked) > 3)
+    assert len(site.asked) < 100
+    assert report.stopped
+    assert not report.good
+    assert (report.outcomes, report.plan.left) == ((), 200)
+
+
 def test_robots_txt_of_many_hosts_is_asked_at_once(site: Site, tmp_path: Path) -> None:
     """Of 24 hosts that take half a second each: one after the other that would be 12 seconds before the first page."""
     site.answers["/robots.txt"] = Answer(b"User-agent: *\nDisallow: /story-1", "text/plain", delay_s=0.5)
