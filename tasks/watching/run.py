@@ -47,7 +47,8 @@ def watch_source(
     Once `stopped` says so, no further page is begun. With `share` (number, of how many) only that share of the hosts
     is visited: for several workers beside each other. Raises CaptureTransient `under-way` where this very run is under
     way on this machine, and a TearsheetError where the feed, the list or the store's listing cannot be read: then
-    nothing was archived.
+    nothing was archived. Where the store cannot be told of a shard, or `heard` raises, that ends the run: pages under
+    way are finished first, and the next run finds in the store what this one archived.
     """
     run = run or Plainly(tools.settings)
     tools = _for(source, tools)

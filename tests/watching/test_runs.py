@@ -211,6 +211,25 @@ def test_a_stopped_run_says_so_and_the_next_one_goes_on(site: Site, tmp_path: Pa
     assert not second.stopped
 
 
+def test_where_whoever_listens_fails_the_next_run_does_the_rest_and_nothing_twice(site: Site, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def heard(outcome: Outcome) -> None:
+        told.append(outcome.url)
+        if len(told) == 2:
+            raise BrokenPipeError
+
+    with tools(site, tmp_path, workers=2) as made:
+        with pytest.raises(BrokenPipeError):
+            watch_source(source(site), made, heard=heard)
+        stored = len(list(made.store.list_ids()))
+        following = watch_source(source(site), made)
+        assert len(list(made.store.list_ids())) == 6
+    assert 2 <= stored < 6
+    assert len(following.outcomes) == 6 - stored
+    assert following.good
+
+
 def test_a_page_that_waited_for_its_host_when_the_run_was_stopped_was_not_tried(site: Site, tmp_path: Path) -> None:
     waiting = threading.Event()
     with tools(site, tmp_path, workers=1) as made:
