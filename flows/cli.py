@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,7 @@ from flows.cli_common import (
     at_moment,
     day,
     heard,
+    lines_of,
     stop_on_interrupt,
     warn,
 )
@@ -148,22 +150,27 @@ def _track(
     if config:
         os.environ["TEARSHEET_CONFIG"] = config
     os.environ |= {"TEARSHEET_SIGN": str(settings.sign).lower(), "TEARSHEET_TIMESTAMP_URL": settings.timestamp_url}
-    yield from (
-        archive_tracked(url, settings.store, mode=settings.mode, force=force)
-        for url in _each(urls)
-        if not stop.is_set()
-    )
+    for url in _each(urls):
+        if stop.is_set():
+            return
+        if url is None:
+            time.sleep(_LOOK_EVERY_S)
+        else:
+            yield archive_tracked(url, settings.store, mode=settings.mode, force=force)
 
 
-def _each(urls: list[str]) -> Iterator[str]:
-    """The URLs of the arguments, those of stdin in place of -, each once."""
+def _each(urls: list[str]) -> Iterator[str | None]:
+    """The URLs of the arguments, those of stdin in place of -, each once; None where stdin has none just now."""
     seen = set()
     for argument in urls:
-        for line in (sys.stdin or ()) if argument == "-" else (argument,):
-            url = line.removeprefix("\ufeff").strip()  # editors put a byte order mark before the first
-            if url and url not in seen:
+        for line in lines_of(sys.stdin) if argument == "-" else (argument,):
+            url = line and line.removeprefix("\ufeff").strip()  # editors put a byte order mark before the first
+            if url is None or (url and url not in seen):
                 seen.add(url)
                 yield url
+
+
+_LOOK_EVERY_S = 0.1  # how soon a line of stdin, or Ctrl-C, is noticed
 
 
 # ------------------------------------------------------------------ what is stored

@@ -1,9 +1,14 @@
 """Options and small parts that several commands share."""
 
+import codecs
+import io
+import os
+import select
 import signal
 import threading
+from collections.abc import Iterator
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -15,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("At", "Config", "Force", "Json", "RequireSignature", "Store", "Target", "Track", "Trusted"),
-    *("at_moment", "day", "heard", "stop_on_interrupt", "warn"),
+    *("at_moment", "day", "heard", "lines_of", "stop_on_interrupt", "warn"),
 ]
 
 Store = Annotated[str | None, typer.Option("--store", help="Folder or s3://bucket/prefix. [TEARSHEET_STORE, archive/]")]
@@ -78,3 +83,24 @@ def stop_on_interrupt() -> threading.Event:
     signal.signal(signal.SIGINT, interrupted)
     signal.signal(signal.SIGTERM, interrupted)
     return stop
+
+
+def lines_of(file: TextIO | None) -> Iterator[str | None]:
+    """The lines of stdin, as they come; None where the next one is not there yet, so that nothing waits for it."""
+    if file is None:
+        return
+    try:
+        number = file.fileno()
+    except io.UnsupportedOperation:  # no file of the system: all of it is there
+        yield from file
+        return
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(file.encoding)(file.errors or "strict"), True)
+    rest, more = "", True
+    while more:
+        if not select.select([number], [], [], 0)[0]:
+            yield None
+            continue
+        more = bool(data := os.read(number, 65_536))
+        *lines, rest = (rest + decoder.decode(data, final=not more)).split("\n")
+        yield from lines
+    yield rest

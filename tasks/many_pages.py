@@ -1,8 +1,9 @@
 """Many pages at once: whose turn it is (tasks/turns.py), so many under way, and one at a time in memory as a tree."""
 
+import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -28,8 +29,8 @@ from tasks.turns import Turns
 __all__ = ["archive_pages"]
 
 R = TypeVar("R")
-_AHEAD = 1000  # pages read before their turn
-_LOOK_EVERY_S = 0.5  # how soon it is noticed that the run shall end
+_AHEAD = 1000  # pages read before their turn, where it is not known how many there are
+_LOOK_EVERY_S = 0.1  # how soon it is noticed that the run shall end, or that a further page is named
 
 # Stages that talk to someone else, or another process: they wait, and hold no tree.
 _TALKING = (
@@ -39,7 +40,7 @@ _TALKING = (
 
 
 def archive_pages(
-    urls: Iterable[str],
+    urls: Iterable[str | None],
     tools: Tools,
     *,
     run: Run | None = None,
@@ -48,25 +49,31 @@ def archive_pages(
 ) -> Iterator[Outcome]:
     """Outcomes of many URLs as they finish, each as of archive_page; `urls` is read as places come free.
 
-    Pages of one host are begun in their order, those of others meanwhile. Once `stopped` says so no further page is
-    begun; those under way finish and are given.
+    A None among them says that none is named just now: the next one is asked for later. Pages of one host are begun in
+    their order, those of others meanwhile. Once `stopped` says so no further page is begun; those under way finish and
+    are given. Where whoever listens gives up, they finish, too, but wait for no host.
     """
-    hosts, settings = tools.recorder.hosts, tools.settings
-    turns = Turns(urls, hosts, per_host=settings.per_host, ahead=_AHEAD)
+    hosts, settings, over = tools.recorder.hosts, tools.settings, threading.Event()
+    ahead = len(urls) + 1 if isinstance(urls, Sized) else _AHEAD  # one more: its end
+    turns = Turns(urls, hosts, per_host=settings.per_host, ahead=ahead)
     ended = queue.SimpleQueue[Future[Outcome] | None]()  # None: a host may be asked again
     with (
         hosts.until(stopped),
+        hosts.until(over.is_set),
         collected_seldom() as page_done,
         ThreadPoolExecutor(settings.workers, thread_name_prefix="page") as pool,
+        contextlib.ExitStack() as last,
     ):
+        last.callback(over.set)
         job, under_way = _Job(tools, run or Plainly(settings), turns, ended, force), 0
         while True:
-            while under_way < settings.workers and not stopped() and (url := turns.take()) is not None:
+            while (begin := under_way < settings.workers and not stopped()) and (url := turns.take()) is not None:
                 pool.submit(job.page, url).add_done_callback(ended.put)
                 under_way += 1
             if not under_way and (stopped() or not turns.left):
                 return
-            done = _next(ended, min(turns.wait_s(), _LOOK_EVERY_S))
+            # Where none may begin, whose turn it is does not matter: its time may be long past.
+            done = _next(ended, min(turns.wait_s(), _LOOK_EVERY_S) if begin else _LOOK_EVERY_S)
             if done:
                 under_way -= 1
                 page_done()

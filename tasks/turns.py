@@ -45,14 +45,17 @@ class Turns:
 
     def __init__(
         self,
-        urls: Iterable[str],
+        urls: Iterable[str | None],
         pacing: Pacing,
         *,
         per_host: int,
         ahead: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`urls` is read when no page read so far may have its turn, up to `ahead` pages before that."""
+        """`urls` is read when no page read so far may have its turn, up to `ahead` pages before that.
+
+        A None in it says that no page is named just now, and ends nothing.
+        """
         self._unread, self._pacing, self._per_host, self._ahead = iter(urls), pacing, per_host, ahead
         self._clock, self._guard = clock, threading.Lock()
         self._queues: dict[str, _Queue] = {}
@@ -68,12 +71,15 @@ class Turns:
                     return url
                 if self._all_read or self._held >= self._ahead:
                     return None
-            url = next(self._unread, None)  # may wait for whoever names pages
+            try:
+                url = next(self._unread)  # may wait for whoever names pages
+            except StopIteration:
+                self._all_read = True
+                continue
+            if url is None:
+                return None
             with self._guard:
-                if url is None:
-                    self._all_read = True
-                else:
-                    self._put(url)
+                self._put(url)
 
     def free(self, url: str) -> None:
         """The page that was taken asks its host for nothing more."""
@@ -95,7 +101,8 @@ class Turns:
             return max(0.0, self._waiting[0][0] - self._clock()) if self._waiting else inf
 
     def _put(self, url: str) -> None:
-        queue = self._queues.setdefault(host_of(url), _Queue(host_of(url)))
+        host = host_of(url)
+        queue = self._queues.get(host) or self._queues.setdefault(host, _Queue(host))
         queue.urls.append(url)
         self._held += 1
         self._turn_of(queue)

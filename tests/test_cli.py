@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,35 @@ def test_a_signal_lets_what_is_under_way_finish(sent: signal.Signals, tough: Tou
     assert "stopped before the rest" in errors
     assert 0 < len(ids) < 400
     assert {path.stem for path in (tmp_path / "store").glob("v1/bundles/*/*/*/*.json")} == ids
+
+
+def test_a_program_that_keeps_stdin_open_hears_of_each_page_and_a_signal_ends_it(
+    tough: ToughServer, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "archive", "-", "--store", str(tmp_path / "store"), "--json"],
+        env=environment(tough.pair),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    hang = threading.Timer(60, process.kill)
+    hang.start()
+    assert process.stdin
+    assert process.stdout
+    with process.stdin, process.stdout:
+        told = []
+        for number in range(2):
+            process.stdin.write(tough.url(f"/number/{number}\n"))
+            process.stdin.flush()
+            told.append(json.loads(process.stdout.readline())["url"])
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+    hang.cancel()
+
+    assert told == [tough.url("/number/0"), tough.url("/number/1")]
+    assert process.returncode == 1
 
 
 # ------------------------------------------------------------------ clean anew

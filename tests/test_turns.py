@@ -24,7 +24,7 @@ class Hosts:
     def apart_s(self, target: Target) -> float:
         return self.apart.get(target.authority, 0.0)
 
-    def turns(self, urls: list[str] | Iterator[str], per_host: int = 2, ahead: int = 1000) -> Turns:
+    def turns(self, urls: list[str] | Iterator[str | None], per_host: int = 2, ahead: int = 1000) -> Turns:
         return Turns(urls, self, per_host=per_host, ahead=ahead, clock=lambda: self.now)
 
 
@@ -97,6 +97,14 @@ def test_what_is_no_url_has_its_turn_too() -> None:
     assert taken(turns) == ["http://[x", "ftp://a.example/"]
     turns.free("http://[x")
     assert taken(turns) == [""]
+
+
+def test_where_no_page_is_named_just_now_the_next_one_is_asked_for_later() -> None:
+    turns = Hosts().turns(iter(["https://a.example/0", None, None, "https://a.example/1"]))
+    assert taken(turns) == ["https://a.example/0"]
+    assert (turns.take(), turns.left) == (None, True)
+    assert taken(turns) == ["https://a.example/1"]
+    assert not turns.left
 
 
 def test_http_and_https_of_a_host_are_one() -> None:

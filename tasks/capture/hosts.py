@@ -26,6 +26,7 @@ _TOLD_FROM_S = 3.0  # shorter waits are not worth a line
 _UNANSWERED = 3  # requests in a row, after which a host is down
 # What of CaptureTransient says that nobody answered; a head or a body that broke off is an answer.
 _NOBODY = frozenset({"dns", "dns-timeout", "connect", "connect-timeout", "no-response", "timeout"})
+_OF_ONE_URL = frozenset({"no-response", "timeout"})  # may be: the host took the connection, and others may do well
 _SECONDS = re.compile(r"[0-9]+", re.ASCII)
 _MAX_DIGITS = 9  # of seconds; more is for ever
 
@@ -66,7 +67,7 @@ class _Host:
     delay_s: float = 0.0  # its Crawl-delay
     next_page_at: float = -inf
     rests_until: float = -inf
-    unanswered: int = 0  # requests in a row
+    unanswered: set[object] = field(default_factory=set)  # requests in a row; a URL that a connection died of once
     why: str = ""  # what the last of these ended with
     down_until: float = -inf
     requests: deque[object] = field(default_factory=deque)  # those that wait, first come first served
@@ -128,15 +129,23 @@ class Hosts:
             host.next_page_at = self._clock() + self._apart_s(target, host)
 
     def rests_s(self, target: Target) -> float:
-        """Seconds until the next page of the host may begin; 0: now, or nothing is known of it."""
+        """Seconds until the next page of the host may begin; 0: now, or nothing is known of it, or it is down: then
+        its pages fail at once."""
         with self._changed:
-            host = self._hosts.get(target.authority)
-            return max(0.0, max(host.next_page_at, host.rests_until) - self._clock()) if host else 0.0
+            host, now = self._hosts.get(target.authority), self._clock()
+            return max(0.0, max(host.next_page_at, host.rests_until) - now) if host and host.down_until <= now else 0.0
 
     def apart_s(self, target: Target) -> float:
-        """Seconds between the beginnings of two pages of the host, as far as is known yet."""
+        """Seconds between the beginnings of two pages of the host, as far as is known yet; 0 while it is down."""
         with self._changed:
-            return self._apart_s(target, self._hosts.get(target.authority) or _Host())
+            host = self._hosts.get(target.authority) or _Host()
+            return 0.0 if self._clock() < host.down_until else self._apart_s(target, host)
+
+    def once_more(self) -> None:
+        """Hosts that are down may be asked again now; the first silence, and they are left alone as before."""
+        with self._changed:
+            for host in self._hosts.values():
+                host.down_until = -inf
 
     def _apart_s(self, target: Target, host: _Host) -> float:
         return 0.0 if _is_this_machine(target.host) else max(self.manners.host_interval_s, host.delay_s)
@@ -151,24 +160,26 @@ class Hosts:
             host, at_once = self._host(target), self.manners.host_at_once
             self._wait(target, host.requests, lambda: inf if host.under_way >= at_once else host.rests_until, deadline)
             host.under_way += 1
-        nobody = ""
+        nobody: CaptureTransient | None = None
         try:
             yield
         except CaptureTransient as error:
-            nobody = error.what if error.code in _NOBODY else ""
+            nobody = error if error.code in _NOBODY else None
             raise
         finally:
             with self._changed:
                 host.under_way -= 1
                 if not nobody:
-                    host.unanswered = 0
+                    host.unanswered.clear()
                 elif deadline is None:
                     self._unanswered(target, host, nobody)
                 self._changed.notify_all()
 
-    def _unanswered(self, target: Target, host: _Host, why: str) -> None:
-        host.unanswered, host.why = host.unanswered + 1, why
-        if host.unanswered >= _UNANSWERED and self.manners.host_down_s:
+    def _unanswered(self, target: Target, host: _Host, error: CaptureTransient) -> None:
+        why = host.why = error.what
+        if len(host.unanswered) < _UNANSWERED:
+            host.unanswered.add(target.url if error.code in _OF_ONE_URL else object())
+        if len(host.unanswered) >= _UNANSWERED and self.manners.host_down_s:
             host.down_until = self._clock() + self.manners.host_down_s
             self.say(f"{target.authority} does not answer ({why}): left alone for {self.manners.host_down_s:.0f} s")
 

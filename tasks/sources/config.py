@@ -197,12 +197,20 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value.strip() == value != ""
 
 
+def _is_place(value: Any) -> bool:
+    """Whether it can name a file or a URL: no NUL, and the home directory of somebody."""
+    try:
+        return _is_text(value) and "\0" not in value and bool(Path(value).expanduser())
+    except RuntimeError:  # ~nobody
+        return False
+
+
 def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(map(_is_text, value))
 
 
 def _is_zone(value: Any) -> bool:
-    return value in zoneinfo.available_timezones()
+    return isinstance(value, str) and value in zoneinfo.available_timezones()
 
 
 def _is_duration(value: Any) -> bool:
@@ -222,14 +230,14 @@ _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "feed": (is_url, "the http or https URL of an RSS, Atom or JSON feed"),
     "sitemap": (is_url, "the http or https URL of a sitemap or of an index of them"),
     "section": (is_url, "the http or https URL of a page with links to articles"),
-    "list": (_is_text, "a file or an http or https URL"),
-    "csv": (_is_text, "a file or an http or https URL"),
+    "list": (_is_place, "a file or an http or https URL"),
+    "csv": (_is_place, "a file or an http or https URL"),
     "urls": (_are_texts, "a list of URLs"),
     "column": (_is_text, "the name of the column with the URLs"),
     "include": (_are_texts, "a list of patterns"),
     "exclude": (_are_texts, "a list of patterns"),
     "mode": (lambda value: value in MODES, f"one of {', '.join(MODES)}"),
-    "cron": (is_cron, "five fields: minute hour day-of-month month day-of-week"),
+    "cron": (is_cron, "five fields: minute hour day-of-month month day-of-week, and a day that comes"),
     "interval": (_is_duration, _DURATIONS),
     "timezone": (_is_zone, "an IANA name such as Europe/Berlin"),
     "revisit": (_is_plan, '"never", "adaptive", or rising durations such as ["1h", "6h", "1d", "7d", "30d"]'),

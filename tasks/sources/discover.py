@@ -28,7 +28,7 @@ def discover(source: Source, fetch: Fetch, now: datetime) -> Discovery:
     `fetch` gets what is a URL. Raises FormatError for what is not of the source's kind, NotFound for a file that is not
     there, and whatever `fetch` raises: errors of its own, or NotModified where it asked conditionally.
     """
-    since = now - timedelta(seconds=source.max_age_s) if source.max_age_s else None
+    since = _since(now, source.max_age_s) if source.max_age_s else None
     named = _read(source, fetch, since)
     found, passed = list[Found](), list[tuple[Found, str]]()
     for one in _once(named.found):
@@ -55,6 +55,14 @@ def kind_of(answer: Fetched) -> str:
         return "section"
     media_type = answer.content_type.partition(";")[0].strip().lower()
     return "csv" if media_type == "text/csv" else "list"
+
+
+def _since(now: datetime, max_age_s: float) -> datetime | None:
+    """The moment before which entries are too old; None where that is before all years."""
+    try:
+        return now - timedelta(seconds=max_age_s)
+    except OverflowError:
+        return None
 
 
 # ------------------------------------------------------------------ read

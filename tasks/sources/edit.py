@@ -4,11 +4,13 @@ A change is written beside the file, read back as the program will read it, and 
 stands there is always a whole file that works. A file that is broken already is never changed.
 """
 
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,23 @@ def _take_tail(table: Any) -> list[tuple[Any, Any]]:
 def _change(path: Path, name: str, edit: Callable[[str, Mapping[str, Source]], str]) -> dict[str, Source]:
     """The file's sources after `edit` of its text; nothing is written where the result is not what was meant."""
     path = path.resolve()  # a link stays one
+    with _alone(path.parent):
+        return _changed(path, name, edit)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other such change of a file in the folder meanwhile: between a look and a write another one would be lost."""
+    handle = os.open(next(there for there in (folder, *folder.parents) if there.exists()), os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _changed(path: Path, name: str, edit: Callable[[str, Mapping[str, Source]], str]) -> dict[str, Source]:
     sources = read_sources(path)
     old = _bytes(path)
     text = old.decode("utf-8")

@@ -14,7 +14,7 @@ from typing import Any
 from tasks.errors import FormatError
 from tasks.sources.found import Discovery, Fetched, Found
 from tasks.sources.markup import name_of, parse_xml
-from tasks.sources.urls import absolute, is_url, parse_moment
+from tasks.sources.urls import absolute, as_browsers_read, is_url, parse_moment
 
 __all__ = ["ROOTS", "is_json_feed", "parse_feed"]
 
@@ -47,7 +47,10 @@ def _parse_xml(answer: Fetched) -> Discovery:
     headers = {"content-type": "application/xml; charset=utf-8", "content-location": answer.url}
     # Bytes in BytesIO: plain bytes or str could name a file or URL, which feedparser would open.
     feed = feedparser.parse(io.BytesIO(payload), response_headers=headers, sanitize_html=False)
-    entries = (Found(entry.get("link", ""), _WHY, entry.get("title", ""), _date(entry)) for entry in feed.entries)
+    entries = (
+        Found(as_browsers_read(entry.get("link", "")), _WHY, entry.get("title", ""), _date(entry))
+        for entry in feed.entries
+    )
     return _parted(entries, notes, answer)
 
 
@@ -93,7 +96,8 @@ def _parse_json(answer: Fetched) -> Discovery:
     items = feed.get("items") if isinstance(feed, dict) else None
     if not isinstance(items, list) or not str(feed.get("version", "")).startswith(_VERSION):
         raise FormatError("JSON, but no JSON Feed of version 1", where=answer.url, remedy=_REMEDY)
-    notes = [f"the feed goes on at {feed['next_url']}, which is not read"] if is_url(feed.get("next_url")) else []
+    goes_on = str(feed.get("next_url", "")).encode("utf-8", "backslashreplace").decode()[:1000]  # it goes into an event
+    notes = [f"the feed goes on at {goes_on}, which is not read"] if is_url(goes_on) else []
     if len(items) > ENTRIES:
         notes.append(f"{len(items) - ENTRIES} entries beyond the first {ENTRIES} left unread")
     return _parted((_item(item, answer.url) for item in items[:ENTRIES]), tuple(notes), answer)

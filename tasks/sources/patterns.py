@@ -21,7 +21,7 @@ def flaw_of(pattern: str) -> str:
     """What is wrong with a pattern; empty where nothing is."""
     try:
         _compiled(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         return f"no regular expression: {error}"
     if not _is_regex(pattern) and not re.match(r"\*|https?:", pattern):
         return "fits no URL, for it begins with neither * nor http"

@@ -104,7 +104,7 @@ def _links(root: Any, url: str, notes: tuple[str, ...]) -> tuple[dict[str, _Link
         href = (node.get("href") or "").strip()
         if not href or href.startswith("#"):
             continue
-        target = without_fragment(absolute(base, re.sub(r"[\t\r\n]", "", href)))
+        target = without_fragment(absolute(base, href))
         if is_url(target):
             _add(links.setdefault(target, _Link()), node)
     return links, notes

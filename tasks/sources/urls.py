@@ -9,7 +9,16 @@ from urllib.parse import urljoin, urlsplit
 
 import webencodings
 
-__all__ = ["absolute", "charset_of", "is_url", "last_moment", "parse_moment", "text_of", "without_fragment"]
+__all__ = [
+    "absolute",
+    "as_browsers_read",
+    "charset_of",
+    "is_url",
+    "last_moment",
+    "parse_moment",
+    "text_of",
+    "without_fragment",
+]
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _PLAIN = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(?=[/?#]|\Z)")
@@ -33,9 +42,15 @@ def is_url(value: Any) -> bool:
 def absolute(base: str, link: str) -> str:
     """`link` as seen from `base`; `link` itself where they cannot be joined."""
     try:
-        return urljoin(base, link.strip())
+        return urljoin(base, as_browsers_read(link))
     except ValueError:
         return link
+
+
+def as_browsers_read(link: str) -> str:
+    """`link` without tabs and line ends, spaces escaped (https://url.spec.whatwg.org/#concept-basic-url-parser): as it
+    stands nobody could ask for it."""
+    return re.sub(r"[\t\r\n]", "", link.strip()).replace(" ", "%20")
 
 
 def without_fragment(url: str) -> str:
@@ -77,4 +92,7 @@ def parse_moment(text: str) -> datetime | None:
 
 def last_moment(dated: datetime) -> datetime:
     """The end of the day where no more than the day is known, which dates at midnight UTC are taken for."""
-    return dated + timedelta(days=1) if dated.astimezone(UTC).time() == time() else dated
+    try:
+        return dated + timedelta(days=1) if dated.astimezone(UTC).time() == time() else dated
+    except OverflowError:  # 9999-12-31: it never ends
+        return dated

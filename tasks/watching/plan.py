@@ -10,7 +10,7 @@
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,8 +38,9 @@ class Plan:
     disallowed: tuple[tuple[str, str], ...]  # (URL, why) by robots.txt; archived all the same under `report`
     unread: tuple[tuple[str, str], ...]  # (URL, why) whose robots.txt could not be read: not for now, a failure
     due: tuple[str, ...]  # to be archived now
-    left: int  # beyond the source's limit: for the next run
+    left: int  # beyond the source's limit, or when the run was stopped: for the next run
     again: int = 0  # of those due, pages that were visited before
+    stopped: bool = False  # before all hosts were asked for their robots.txt
 
 
 def visits_of(source: Source, tools: Tools) -> Visits:
@@ -54,10 +55,11 @@ def plan_stage(
     watched: Watched,
     now: datetime,
     share: tuple[int, int] = (0, 1),
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Plan:
     """What is due of `urls` and of what the source named before: allowed by robots.txt, within the source's limit.
 
-    Of the latter only what is on this share of the hosts.
+    Of the latter only what is on this share of the hosts. Once `stopped` says so no further host is asked.
     """
     moment, visits = now.timestamp(), visits_of(source, tools)
     watched.plan(source.name, visits)
@@ -65,10 +67,10 @@ def plan_stage(
         new = list(_new(source, urls, catalog, watched, visits))
         before = set(new)
         again = share_of(_again(source, catalog, watched, visits, moment), *share)
-        asking = _Asking(robots_of(tools))
+        asking = _Asking(robots_of(tools), stopped)
         due = _within(source.limit, (*new, *again), asking)
     refused = len(asking.disallowed) * (asking.policy == "obey") + len(asking.unread)
-    left = max(0, len(new) + len(again) - len(due) - refused) if source.limit else 0
+    left = max(0, len(new) + len(again) - len(due) - refused)
     waiting = sum(url not in before for url in due)
     named_again = len(set(urls) & {url for url in due if url not in before})
     return Plan(
@@ -79,6 +81,7 @@ def plan_stage(
         due=tuple(due),
         left=left,
         again=waiting,
+        stopped=asking.broke_off,
     )
 
 
@@ -90,6 +93,8 @@ def _within(limit: int | None, urls: Sequence[str], asking: "_Asking") -> list[s
         size = _LOOKED_AT if limit is None else min(_LOOKED_AT, limit - len(due))
         part = urls[start : start + size]
         asking.ask_hosts(part)
+        if asking.broke_off:
+            break
         due += filter(asking.may, part)
         start += size
     return due
@@ -182,18 +187,22 @@ _HOSTS_AT_ONCE = 32  # asked for their robots.txt; of ten thousand a few do not 
 class _Asking:
     """What robots.txt says of one URL after the other, noted as the policy (obey, report, ignore) wants it."""
 
-    def __init__(self, robots: Robots) -> None:
-        self.robots, self.policy = robots, robots.policy
+    def __init__(self, robots: Robots, stopped: Callable[[], bool]) -> None:
+        self.robots, self.policy, self.stopped = robots, robots.policy, stopped
         self.disallowed: list[tuple[str, str]] = []
         self.unread: list[tuple[str, str]] = []
+        self.broke_off = False
 
     def ask_hosts(self, urls: Iterable[str]) -> None:
         """Ask the hosts of these pages, many at once: what they say is known when `may` looks."""
         first = {host_of(url): url for url in urls if self.policy != "ignore"}
         with ThreadPoolExecutor(_HOSTS_AT_ONCE, thread_name_prefix="robots") as pool:
-            list(pool.map(self._asked, first.values()))
+            list(pool.map(self._ask, first.values()))
 
-    def _asked(self, url: str) -> None:
+    def _ask(self, url: str) -> None:
+        if self.broke_off or self.stopped():
+            self.broke_off = True
+            return
         with suppress(UrlRefused):  # the capture refuses it too, and its outcome says why
             self.robots.allows(url)
 

@@ -47,7 +47,8 @@ def watch_source(
     Once `stopped` says so, no further page is begun. With `share` (number, of how many) only that share of the hosts
     is visited: for several workers beside each other. Raises CaptureTransient `under-way` where this very run is under
     way on this machine, and a TearsheetError where the feed, the list or the store's listing cannot be read: then
-    nothing was archived.
+    nothing was archived. Where the store cannot be told of a shard, or `heard` raises, that ends the run: pages under
+    way are finished first, and the next run finds in the store what this one archived.
     """
     run = run or Plainly(tools.settings)
     tools = _for(source, tools)
@@ -59,7 +60,7 @@ def watch_source(
         discovery = run(discover_stage, source, tools, watched, now())
         urls = share_of(discovery.urls, *share)
         job = _Job(source, tools, run, watched, heard, stopped, now)
-        outcomes = job.work(run(plan_stage, source, urls, tools, watched, now(), share))
+        outcomes = job.work(run(plan_stage, source, urls, tools, watched, now(), share, stopped))
         return job.report(outcomes, discovery, share)
 
 
@@ -99,15 +100,19 @@ class _Job:
         due = set(plan.due)
         again = [url for url, outcome in outcomes.items() if _may_pass(outcome) and url in due]
         if again and not self.stopped():
-            outcomes |= {outcome.url: outcome for outcome in self._archived(again)}
+            self.tools.recorder.hosts.once_more()  # a moment has passed: it may have been our network's fault
+            outcomes |= {outcome.url: outcome for outcome in self._archived(again, told=_may_pass)}
         return list(outcomes.values())
 
-    def _archived(self, urls: Iterable[str]) -> Iterator[Outcome]:
+    def _archived(
+        self, urls: Iterable[str], told: Callable[[Outcome], bool] = lambda outcome: False
+    ) -> Iterator[Outcome]:
+        """The outcomes of these pages; the store is told of all but those that `told` says it was told of."""
         with contextlib.closing(archive_stream(urls, self.tools, self.stopped)) as stream:
             there_is_more = True
             while there_is_more:
                 outcomes = self.run(archive_shard, stream, self.heard)
-                self._tell(outcomes)
+                self._tell(outcome for outcome in outcomes if not (told(outcome) or _is_unvisited(outcome)))
                 yield from outcomes
                 there_is_more = len(outcomes) == SHARD_URLS
 
@@ -136,11 +141,16 @@ class _Job:
             share=share,
             alarms=tuple(alarms),
             next_due_at=self.watched.next_due(name),
-            stopped=len(outcomes) < len(self.plan.due) + len(self.plan.unread),
+            stopped=self._was_stopped(outcomes),
         )
         event = report_event(report, facts, now)
         self.watched.note(event, self.tools.store.put_event(event))
         return report
+
+    def _was_stopped(self, outcomes: Sequence[Outcome]) -> bool:
+        assert self.plan
+        missing = len(self.plan.due) + len(self.plan.unread) - len(outcomes)
+        return self.plan.stopped or missing > 0 or any(map(_is_unvisited, outcomes))
 
 
 def _found(discovery: Discovery, earlier: Sequence[Mapping[str, Any]]) -> int:
@@ -157,6 +167,11 @@ def _asked_as(source: Source) -> str:
 
 def _may_pass(outcome: Outcome) -> bool:
     return isinstance(outcome.error, TransientError) and not outcome.waiting
+
+
+def _is_unvisited(outcome: Outcome) -> bool:
+    """Whether the run was stopped while the page waited for its host: nobody was asked, so that it was no try."""
+    return outcome.error is not None and outcome.error.code == "stopped"
 
 
 def _unread(url: str, why: str) -> Outcome:

@@ -13,7 +13,7 @@ import pytest
 
 from tasks.capture.fetch import Recorder
 from tasks.capture.hosts import Hosts, retry_after_s
-from tasks.capture.policy import parse_url
+from tasks.capture.policy import Target, parse_url
 from tasks.errors import CaptureTransient
 from tasks.pipeline import Plainly
 from tasks.settings import Settings, load_settings
@@ -138,9 +138,9 @@ def test_who_waits_for_others_gives_up_too(fake: Time) -> None:
     ask(hosts)
 
 
-def unanswered(hosts: Hosts, code: str = "connect", deadline: float | None = None) -> None:
-    with pytest.raises(CaptureTransient), hosts.request(PAGE, deadline):
-        raise CaptureTransient("no", where=PAGE.url, code=code)
+def unanswered(hosts: Hosts, code: str = "connect", deadline: float | None = None, target: Target = PAGE) -> None:
+    with pytest.raises(CaptureTransient), hosts.request(target, deadline):
+        raise CaptureTransient("no", where=target.url, code=code)
 
 
 def test_a_host_that_does_not_answer_three_times_in_a_row_is_left_alone_for_a_while(fake: Time) -> None:
@@ -162,6 +162,36 @@ def test_a_host_that_does_not_answer_three_times_in_a_row_is_left_alone_for_a_wh
     with pytest.raises(CaptureTransient):
         ask(hosts)
     fake.now += 300
+    ask(hosts)
+    unanswered(hosts)
+    ask(hosts)
+
+
+@pytest.mark.parametrize("code", ["no-response", "timeout"])
+def test_one_url_that_a_connection_dies_of_does_not_tell_of_its_host(fake: Time, code: str) -> None:
+    """It is tried three times in a row: every other page of the host failed for that."""
+    hosts = fake.hosts()
+    for _ in range(9):
+        unanswered(hosts, code)
+    ask(hosts)
+    for number in range(3):
+        unanswered(hosts, code, target=parse_url(f"https://news.example/{number}"))
+    with pytest.raises(CaptureTransient, match="has not answered"):
+        ask(hosts)
+
+
+def test_pages_of_a_host_that_is_down_need_not_be_apart_and_it_may_be_asked_once_more(fake: Time) -> None:
+    hosts = fake.hosts(host_interval_s=2.0)
+    hosts.page(PAGE)
+    for _ in range(3):
+        unanswered(hosts)
+    assert (hosts.rests_s(PAGE), hosts.apart_s(PAGE)) == (0.0, 0.0)
+    hosts.once_more()
+    assert (hosts.rests_s(PAGE), hosts.apart_s(PAGE)) == (2.0, 2.0)
+    unanswered(hosts)
+    with pytest.raises(CaptureTransient, match="has not answered"):
+        ask(hosts)
+    hosts.once_more()
     ask(hosts)
     unanswered(hosts)
     ask(hosts)

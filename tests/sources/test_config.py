@@ -57,6 +57,11 @@ def test_a_later_folder_replaces_a_source_of_the_same_name_and_adds_others(tmp_p
         ("[sources.a]\nlist='x'\ncron='* * * * *'\nlimit=0\n", 4, "limit is 0"),
         ("[sources.a]\nlist='x'\ncron='* * * * *'\nlimit=true\n", 4, "limit is True"),
         ("[sources.a]\nfeed='ftp://a.example/'\ncron='* * * * *'\n", 2, "feed is"),
+        ("[sources.a]\nlist='~nobody-of-that-name/x'\ncron='* * * * *'\n", 2, "list is"),
+        ("[sources.a]\ncsv='a\\u0000b'\ncron='* * * * *'\n".replace("'a", '"a').replace("b'", 'b"'), 2, "csv is"),
+        ("[sources.a]\nlist='x'\ncron='* * * * *'\ntimezone=['UTC']\n", 4, "timezone is"),
+        ("[sources.a]\nlist='x'\ncron='* * * * *'\ninclude=['/a{99999999999}/']\n", 4, "no regular expression"),
+        (f"[sources.a]\nlist='x'\ncron='*/{'9' * 5000} * * * *'\n", 3, "cron is"),
         ("[sources.a]\nurls=[]\ncron='* * * * *'\n", 2, "urls is"),
         ("[sources.a]\nlist='x'\ncron='* * * * *'\ntimezone='Mars'\n", 4, "timezone is 'Mars'"),
         ("[sources.a]\nlist='x'\ncron='* * * * *'\ninterval='1h'\n", 1, "one of cron and interval"),
@@ -91,7 +96,18 @@ def test_a_broken_file_is_named_with_line_and_key(tmp_path: Path, text: str, lin
     assert says in caught.value.what
 
 
-@pytest.mark.parametrize("cron", ["0 0 1 1 0", "*/5 * * * *", "1,2,5-9/2 0-23 31 jan-DEC mon,7", "59 23 * * sun"])
+@pytest.mark.parametrize(
+    "cron",
+    [
+        "0 0 1 1 0",
+        "*/5 * * * *",
+        "1,2,5-9/2 0-23 31 jan-DEC mon,7",
+        "59 23 * * sun",
+        "0 0 29 2 *",
+        "0 0 31 */2 *",
+        "0 0 31 2 mon",
+    ],
+)
 def test_a_cron_line_as_crontab_has_it_is_taken(tmp_path: Path, cron: str) -> None:
     folder = write(tmp_path, f"[sources.a]\nlist='x'\ncron='{cron}'\n")
     assert load_sources([folder])[0].cron == cron
@@ -118,6 +134,8 @@ def test_a_cron_line_as_crontab_has_it_is_taken(tmp_path: Path, cron: str) -> No
         "1/ * * * *",
         "@daily",
         "² * * * *",
+        "0 0 30,31 feb *",
+        "0 0 31 4-6/2,9/2 *",
     ],
 )
 def test_a_cron_line_out_of_range_is_refused(tmp_path: Path, cron: str) -> None:

@@ -90,6 +90,30 @@ def test_entries_dated_before_max_age_are_passed_over_and_undated_ones_never(dat
     assert [why for _, why in read.passed_over] == ([] if taken else ["older than max_age, 1d"])
 
 
+@pytest.mark.parametrize("max_age_s", [86_400.0, 999_999 * 86_400.0])
+def test_dates_and_ages_beyond_the_calendar_end_no_run(max_age_s: float) -> None:
+    """9999-12-31 is what some sites call never."""
+    urls = b"<url><loc>https://a.example/1</loc><lastmod>9999-12-31</lastmod></url>"
+    read = discover(source(kind="sitemap", at=AT, max_age_s=max_age_s), Web({AT: b"<urlset>%s</urlset>" % urls}), NOW)
+    assert read.urls == ("https://a.example/1",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("feed", "<rss><channel><item><link>https://a.example/2026/11/29/the roof</link></item></channel></rss>"),
+        ("sitemap", "<urlset><url><loc>https://a.example/2026/11/29/the roof</loc></url></urlset>"),
+        ("section", '<html><body><a href=" /2026/11/29/the\n roof ">A roof that leaks</a></body></html>'),
+    ],
+)
+def test_a_link_with_a_space_is_read_as_browsers_do(kind: str, text: str) -> None:
+    """Else it was taken, and every try to capture it refused."""
+    at = "https://a.example/start"
+    assert discover(source(kind=kind, at=at), Web({at: text.encode()}), NOW).urls == (
+        "https://a.example/2026/11/29/the%20roof",
+    )
+
+
 def test_a_list_file_that_is_not_there_is_named_with_the_place_to_correct(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"urls\.txt: No such file .* list at watch\.toml:3"):
         discover(source(kind="list", at=str(tmp_path / "urls.txt"), where="watch.toml:3"), nothing, NOW)

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -159,6 +161,33 @@ def test_a_broken_file_is_left_alone(file: Path) -> None:
     with pytest.raises(SettingsError, match="not TOML"):
         edit.pause(file, "courier")
     assert file.read_text() == TEXT + "x = = 1\n"
+
+
+ADDING = """
+import sys
+from pathlib import Path
+from tasks.sources import edit
+sys.stdin.readline()
+for number in range(15):
+    edit.add(Path(sys.argv[1]), f"{sys.argv[2]}-{number}", {"urls": ["https://a.example/"], "interval": "1h"})
+"""
+
+
+def test_of_two_that_change_it_at_once_neither_is_refused_nor_lost(tmp_path: Path) -> None:
+    path = tmp_path / "watch.toml"
+    adding = [
+        subprocess.Popen([sys.executable, "-c", ADDING, path, who], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        for who in ("one", "two", "three")
+    ]
+    for process in adding:
+        assert process.stdin
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+    for process in adding:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors.decode()
+    assert set(read_sources(path)) == {f"{who}-{number}" for who in ("one", "two", "three") for number in range(15)}
+    assert [file.name for file in tmp_path.iterdir()] == ["watch.toml"]
 
 
 def test_what_someone_else_wrote_meanwhile_is_not_lost(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -212,6 +212,8 @@ def test_a_json_feed_gives_links_titles_and_dates() -> None:
 def test_what_a_json_feed_leaves_for_the_next_page_is_noted() -> None:
     read = parse_feed(Fetched("https://j.example/", json_feed(items=[], next_url="https://j.example/2")))
     assert read.notes == ("the feed goes on at https://j.example/2, which is not read",)
+    half = parse_feed(Fetched("https://j.example/", json_feed(items=[], next_url="https://j.example/\ud800")))
+    half.notes[0].encode()  # it could not stand in the run's report, which ended every run of the feed
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -210,6 +211,57 @@ def test_a_stopped_run_says_so_and_the_next_one_goes_on(site: Site, tmp_path: Pa
     assert not second.stopped
 
 
+def test_where_whoever_listens_fails_the_next_run_does_the_rest_and_nothing_twice(site: Site, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def heard(outcome: Outcome) -> None:
+        told.append(outcome.url)
+        if len(told) == 2:
+            raise BrokenPipeError
+
+    with tools(site, tmp_path, workers=2) as made:
+        with pytest.raises(BrokenPipeError):
+            watch_source(source(site), made, heard=heard)
+        stored = len(list(made.store.list_ids()))
+        following = watch_source(source(site), made)
+        assert len(list(made.store.list_ids())) == 6
+    assert 2 <= stored < 6
+    assert len(following.outcomes) == 6 - stored
+    assert following.good
+
+
+def test_a_page_that_waited_for_its_host_when_the_run_was_stopped_was_not_tried(site: Site, tmp_path: Path) -> None:
+    waiting = threading.Event()
+    with tools(site, tmp_path, workers=1) as made:
+        hosts, target = made.recorder.hosts, parse_url(site.url("/"))
+        rests_s = hosts.rests_s
+        hosts.rests_s = lambda asked: waiting.set() or min(0.0, rests_s(asked))  # type: ignore[method-assign]
+        hosts.rest(target, 60)
+        report = watch_source(source(site, PATHS[:1]), made, stopped=waiting.is_set)
+        with open_watched(made.store, made.settings) as watched:
+            known = watched.seen("roofs", site.url(PATHS[0]))
+        hosts.rests_s = rests_s  # type: ignore[method-assign]
+    assert [outcome.error.code for outcome in report.outcomes if outcome.error] == ["stopped"]
+    assert report.stopped
+    assert known is None
+
+
+def test_a_page_that_fails_twice_in_a_run_was_tried_once(site: Site, tmp_path: Path) -> None:
+    """Else it would be left alone for two hours from its second run on, not for one from its third."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    dead, told = f"http://127.0.0.1:{port}/1", list[str]()
+    named = Source(name="roofs", cron="", urls=(dead,))
+    with tools(site, tmp_path, also=[dead]) as made:
+        for _ in range(2):
+            watch_source(named, made, heard=lambda outcome: told.append(outcome.kind))
+        with open_watched(made.store, made.settings) as watched:
+            known = watched.seen("roofs", dead)
+    assert told == ["failed"] * 4
+    assert known
+    assert (known.kind, known.tries) == (FAILED, 2)
+
+
 def test_a_server_that_is_down_for_a_moment_is_asked_again_in_the_run(site: Site, tmp_path: Path) -> None:
     answers = iter([Answer(b"busy", "text/plain", 503)])
     whole = site.answers["/story-1"]
@@ -312,6 +364,42 @@ def test_a_host_that_does_not_answer_fails_its_pages_soon_and_the_next_run_tries
     assert Counter(outcome.error.code for outcome in report.failed if outcome.error)["host-down"] >= 18
     assert due == set(dead)
     assert report.archived == 6
+
+
+def test_a_host_that_is_down_at_first_is_asked_once_more_in_the_run(site: Site, tmp_path: Path) -> None:
+    """Three tries of one page are enough for a host to be left alone for five minutes."""
+    port = int(site.pair.rpartition(":")[2])
+    named = tuple(f"http://late.example:{port}{path}" for path in PATHS)
+    done: list[str] = []
+
+    def resolver(host: str, *_more: Any, **_most: Any) -> Any:
+        if host == "late.example" and len(done) < len(named):
+            raise socket.gaierror(socket.EAI_AGAIN, "not now")
+        return here(host, port)
+
+    with tools(site, tmp_path, also=named, soft404_probe="never", host_interval_s=0.0) as made:
+        made.recorder.policy.resolver = resolver
+        report = watch_source(
+            Source(name="roofs", cron="", urls=named), made, heard=lambda outcome: done.append(outcome.kind)
+        )
+    assert done[: len(named)] == ["failed"] * len(named)
+    assert report.good
+    assert report.archived == len(named)
+
+
+def test_a_run_that_is_stopped_while_it_asks_for_robots_txt_asks_no_further_host(site: Site, tmp_path: Path) -> None:
+    """Of ten thousand hosts that do not answer that took most of an hour."""
+    site.answers["/robots.txt"] = Answer(b"", "text/plain", delay_s=0.2)
+    port = site.pair.rpartition(":")[2]
+    named = tuple(f"http://desk-{number}.example:{port}/story-0" for number in range(200))
+    with tools(site, tmp_path, also=named, workers=1) as made:
+        obeying = replace(made, settings=replace(made.settings, robots="obey"))
+        whole = Source(name="roofs", cron="", urls=named)
+        report = watch_source(whole, obeying, stopped=lambda: len(site.asked) > 3)
+    assert len(site.asked) < 100
+    assert report.stopped
+    assert not report.good
+    assert (report.outcomes, report.plan.left) == ((), 200)
 
 
 def test_robots_txt_of_many_hosts_is_asked_at_once(site: Site, tmp_path: Path) -> None:
