@@ -125,6 +125,23 @@ print(json.dumps([
     for d in found for s in d.schedules
 ]))
 """
+INTERVALS = """
+import json
+from datetime import UTC, datetime, timedelta
+from flows.deployments import deployments
+from tasks.sources import Source
+now = datetime.now(UTC)
+base = dict(kind="feed", at="https://a.example/feed", interval_s=86400.0)
+sources = [Source(name=name, **base) for name in ("never", "overdue", "lately")]
+found = deployments(sources, last_runs={"overdue": now - timedelta(days=3), "lately": now - timedelta(hours=20)})
+dates = {d.name: d.schedules[0].schedule.anchor_date - now for d in found[-3:]}
+print(json.dumps({name: date.total_seconds() for name, date in dates.items()}))
+"""
+UNTOLD = """
+import json
+from flows.deployments import deployments
+print(json.dumps([d.full_name for d in deployments([]) if "schedules" in d.model_fields_set]))
+"""
 FORMS = """
 import json
 from flows.deployments import DEFAULTS, watch, watch_wide
@@ -138,6 +155,19 @@ def test_a_source_runs_at_intervals_or_by_cron_and_a_paused_one_does_not(tmp_pat
         ["IntervalSchedule", "0:15:00", True, False],
         ["CronSchedule", "0 5 * * *", False, True],
     ]
+
+
+def test_an_interval_counts_from_the_last_run_and_what_is_overdue_runs_soon(tmp_path: Path) -> None:
+    """Counted from the start of `serve`, a daily source would never run where that starts anew each morning."""
+    since = json.loads(python(INTERVALS, tmp_path))
+    assert 0 < since["never"] < 120
+    assert 0 < since["overdue"] < 120
+    assert since["lately"] == pytest.approx(-20 * 3_600, abs=1)
+
+
+def test_schedules_that_users_add_to_the_default_deployments_are_not_spoken_of(tmp_path: Path) -> None:
+    """Said to be none, they would be deleted; tests/flows/test_up.py has a server to show it."""
+    assert json.loads(python(UNTOLD, tmp_path)) == []
 
 
 def test_every_parameter_has_a_type_and_a_description_so_that_the_ui_shows_a_form(tmp_path: Path) -> None:
