@@ -317,6 +317,31 @@ def test_a_source_is_run_in_shares_beside_each_other(prefect: Prefect, serving: 
     assert "Completed" in message
 
 
+WIDE = """
+import asyncio
+from datetime import UTC, datetime, timedelta
+from prefect.deployments.flow_runs import arun_deployment
+from flows.watch import _ended, watch
+async def main():
+    later = datetime.now(UTC) + timedelta(days=1)
+    run = await arun_deployment("watch/harbour", scheduled_time=later, timeout=0)
+    (waits,) = await asyncio.wait_for(_ended([run.id], begin_s=0), 30)
+    print(waits.state.type.value)
+    state = await watch("harbour", share=3, shares=3, return_state=True)
+    print(state.type.value, state.message)
+asyncio.run(main())
+"""
+
+
+def test_wide_runs_do_not_wait_for_each_other_for_ever_and_a_share_that_is_none_is_refused(
+    prefect: Prefect, serving: Path
+) -> None:
+    until("the deployment", lambda: is_served(prefect, "watch/harbour"), 60)
+    waits, refused = prefect.run_python(WIDE).splitlines()[-2:]
+    assert waits == "SCHEDULED"
+    assert refused.startswith("FAILED share: there is no share 3 of 3. Shares are counted from 0")
+
+
 LIMITED = """
 import asyncio
 from flows.watch import watch
