@@ -151,7 +151,7 @@ def run_settings(store: str | None = None) -> Settings:
     folder, and what was stored there would be gone with it.
     """
     settings = load_settings(store=store)
-    if deployment.get_id() and absolute_store(settings.store) != settings.store:
+    if deployment.get_id() and not _is_absolute(settings.store):
         raise SettingsError(
             f"store is the relative folder {settings.store!r}",
             where="deployment",
@@ -234,7 +234,11 @@ def run_here(flow: Callable[..., Any], **parameters: Any) -> Any:
 
 def absolute_store(location: str) -> str:
     """The same store, whatever the working folder."""
-    return location if "://" in location or Path(location).is_absolute() else str(Path(location).absolute())
+    return location if "://" in location else str(Path(location).expanduser().absolute())
+
+
+def _is_absolute(location: str) -> bool:
+    return "://" in location or Path(location).expanduser().is_absolute()
 
 
 def code(text: str) -> str:

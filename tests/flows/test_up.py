@@ -96,6 +96,24 @@ def test_its_status_is_told_and_a_second_one_is_refused(up: Up) -> None:
     assert up.run("up", "--status", "--data", str(up.data.parent / "other")).returncode == 1
 
 
+HANGUP = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, getattr(signal, sys.argv[1]))
+from flows.cli_up import _stop_on_signal
+stop = _stop_on_signal()
+os.kill(os.getpid(), signal.SIGHUP)
+print(stop.is_set())
+"""
+
+
+@pytest.mark.parametrize(("before", "stops"), [("SIG_DFL", "True"), ("SIG_IGN", "False")])
+def test_the_end_of_its_terminal_stops_it_unless_nohup_says_otherwise(before: str, stops: str) -> None:
+    command = [sys.executable, "-c", HANGUP, before]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == stops, done.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_all_of_it_listens_on_loopback_only(up: Up) -> None:
     from tests.store.test_local import listening
@@ -128,6 +146,10 @@ def test_the_doctor_finds_everything_served(up: Up) -> None:
 
 @pytest.mark.parametrize("name", ["s3", "prefect", "serve"])
 def test_a_part_that_is_killed_comes_back_on_the_same_port(up: Up, name: str) -> None:
+    audit = up.api.ask("/deployments/name/audit/default")
+    if not audit["schedules"]:
+        added = [{"schedule": {"cron": "40 3 * * *", "timezone": "UTC"}, "active": True}]
+        up.api.ask(f"/deployments/{audit['id']}/schedules", added)
     before = {part["name"]: part for part in up.status()["parts"]}
     os.kill(before[name]["pid"], signal.SIGKILL)
 
@@ -139,6 +161,9 @@ def test_a_part_that_is_killed_comes_back_on_the_same_port(up: Up, name: str) ->
     after = {part["name"]: part for part in until(f"{name} to come back", back, 90)["parts"]}
     assert after[name]["restarts"] == before[name]["restarts"] + 1
     assert after[name]["url"] == before[name]["url"]
+    # What a user has added in Prefect's UI is there still.
+    (kept,) = up.api.ask("/deployments/name/audit/default")["schedules"]
+    assert (kept["schedule"]["cron"], kept["active"]) == ("40 3 * * *", True)
 
 
 def test_after_all_that_a_run_still_archives(up: Up, site: str) -> None:
