@@ -70,12 +70,12 @@ class _Watched:
         return "silent" if self.answered else "starting"
 
     def as_json(self) -> dict[str, Any]:
-        """What `up --status` shows."""
-        part = self.part
+        """What `up --status` shows. Metrics ask from another thread: the process may be gone between two looks."""
+        part, process = self.part, self.process
         return {
             "name": part.name,
             "state": self.state,
-            "pid": self.process.pid if self.process else None,
+            "pid": process.pid if process else None,
             "restarts": max(0, self.starts - 1),
             "ended": self.why or None,
             "url": part.url or None,
