@@ -61,8 +61,11 @@ class PrefectApi:
         except urllib.error.HTTPError as error:
             with error:
                 what = f"the Prefect server answered {error.code}"
-                remedy = "Set PREFECT_API_AUTH_STRING" if error.code == 401 else "Read the server's log"
+                remedy = _REMEDIES.get(error.code, "Read the server's log")
                 raise PrefectUnavailable(what, where=self.url + path, remedy=remedy, code=str(error.code)) from None
+        except json.JSONDecodeError:  # such as the UI's page, which answers for every path that there is not
+            what = "what answers is not Prefect's API"
+            raise PrefectUnavailable(what, where=self.url + path, remedy=_REMEDIES[404]) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             what = f"no Prefect server answers: {error}"
             raise PrefectUnavailable(what, where=self.url, remedy="Start it: `tearsheet up`") from None
@@ -113,6 +116,7 @@ class PrefectApi:
         return True
 
 
+_REMEDIES = {401: "Set PREFECT_API_AUTH_STRING", 404: "Look at PREFECT_API_URL: it ends in /api"}
 _ENDED = tuple(f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed"))
 LOST_AUTOMATION = {
     "name": LOST_RUNS,

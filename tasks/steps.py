@@ -213,6 +213,12 @@ def check_server_answers() -> None:
     with get_client(sync_client=True) as client:
         try:
             client.hello().raise_for_status()
+        except httpx.HTTPStatusError as error:
+            status = error.response.status_code
+            remedy = (
+                "Set PREFECT_API_AUTH_STRING" if status == 401 else "Read the server's log; does the URL end in /api?"
+            )
+            raise SettingsError(f"the Prefect server answered {status}", where=url, remedy=remedy) from error
         except httpx.HTTPError as error:
             raise SettingsError(f"no Prefect server answers: {error}", where=url, remedy=START_A_SERVER) from error
 

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,23 @@ def test_a_server_that_does_not_answer_is_named(tmp_path: Path, code: str) -> No
     said = python(code, tmp_path, PREFECT_API_URL=url, PREFECT_CLIENT_MAX_RETRIES="0")
     assert said.startswith(f"{url}: no Prefect server answers")
     assert "`prefect server start`" in said
+
+
+def test_a_server_that_wants_credentials_is_not_called_silent(tmp_path: Path) -> None:
+    class Locked(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(401)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Locked) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        said = python(SERVE, tmp_path, PREFECT_API_URL=f"http://127.0.0.1:{server.server_port}/api")
+        server.shutdown()
+    assert "the Prefect server answered 401. Set PREFECT_API_AUTH_STRING" in said
 
 
 @pytest.mark.parametrize("name", ["DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED"])

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tasks.doctor import _limit
+from tasks.prefect_api import PrefectApi
 from tasks.store.local import LocalS3
 from tests.flows.conftest import Prefect, free_port, process, until
 
@@ -360,7 +362,9 @@ def test_a_run_takes_a_slot_of_the_limit_that_the_settings_name_and_fails_withou
     refused = prefect.run_python(code, **environ).splitlines()[-1]
     assert refused.startswith("FAILED watch_limit: no such global concurrency limit is active: archive-runs")
     assert not [*(tmp_path / "store").rglob("*.wacz")]
+    assert [finding.level for finding in _limit(PrefectApi(prefect.url), "archive-runs")] == ["fail"]
 
     prefect.ask("/v2/concurrency_limits/", {"name": "archive-runs", "limit": 1, "active": True})
     assert prefect.run_python(code, **environ).splitlines()[-1].startswith("COMPLETED harbour: 4 found")
     assert prefect.ask("/v2/concurrency_limits/archive-runs")["active_slots"] == 0
+    assert [*_limit(PrefectApi(prefect.url), "archive-runs")] == []
