@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli_common import Config, Json
+from tasks import logs
 from tasks.settings import load_settings
 
 __all__ = ["add_commands"]
@@ -41,6 +42,7 @@ def up(
     if config:
         os.environ["TEARSHEET_CONFIG"] = str(Path(config).absolute())
     load_settings(config)
+    logs.hand_on()
     stop, talk = _stop_on_signal(), Talk()
     with claimed(folder):
         system = make_system(folder, store=_absolute(store), bind=bind)
