@@ -167,7 +167,7 @@ def check_bind(address: str, environ: Mapping[str, str] = os.environ) -> None:
         loopback = ipaddress.ip_address(address).is_loopback
     except ValueError:
         raise SettingsError("not an IP address", where=f"--bind {address}", remedy="Such as 192.0.2.7") from None
-    if not loopback and ":" not in environ.get(AUTH, ""):
+    if not loopback and not environ.get(AUTH, "").partition(":")[2]:
         raise SettingsError(
             "Prefect's API would be open to everyone who reaches that address, and they could run code here",
             where=f"--bind {address}",
@@ -228,7 +228,7 @@ def make_system(
         "TEARSHEET_CACHE": str(folder / "cache"),
         **({} if store else s3.environ),
     }
-    base = _base(environ, folder) | users
+    base = _base(environ, folder) | users | _origins(environ, server, known["prefect"])
     parts = [] if program is None else [_s3_part(s3, program, folder)]
     parts += [_prefect_part(bind, known["prefect"], server, base, folder, api), _served_part(base, folder, api)]
     return System(folder, tuple(parts), api, users, known["metrics"], tuple(told))
@@ -250,6 +250,15 @@ def _base(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
     }
 
 
+def _origins(environ: Mapping[str, str], server: str, port: int) -> dict[str, str]:
+    """Which web pages may talk to Prefect's API: those of its own UI. Its default is all, with which any site that
+    somebody here looks at could read the API, and have flows of its own run here."""
+    if any(name in environ for name in _CORS):
+        return {}
+    return {_CORS[0]: f"{server},http://localhost:{port}"}
+
+
+_CORS = ("PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS", "PREFECT_SERVER_CORS_ALLOWED_ORIGINS")
 _NOT_INHERITED = ("PREFECT_API_", "PREFECT_HOME", "PREFECT_PROFILE", "PREFECT_SERVER_DATABASE_", "PREFECT_UI_API_URL")
 
 

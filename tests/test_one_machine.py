@@ -105,6 +105,16 @@ def test_the_environment_of_the_parts_leads_to_no_other_server_and_phones_nobody
     }
 
 
+def test_pages_of_other_sites_may_not_talk_to_prefect_unless_the_user_says_so(tmp_path: Path) -> None:
+    name = "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS"
+    ours = make_system(tmp_path)
+    port = ours.api.url.removesuffix("/api").rpartition(":")[2]
+    part = next(part for part in ours.parts if part.name == "prefect")
+    assert part.environ[name] == f"http://127.0.0.1:{port},http://localhost:{port}"
+    wished = make_system(tmp_path, environ={**os.environ, name: "https://desk.example"})
+    assert next(part for part in wished.parts if part.name == "prefect").environ[name] == "https://desk.example"
+
+
 def test_another_store_needs_no_server_of_our_own(tmp_path: Path) -> None:
     system = make_system(tmp_path, store="s3://elsewhere/archive")
     assert [part.name for part in system.parts] == ["prefect", "serve"]
@@ -119,6 +129,7 @@ def test_another_store_needs_no_server_of_our_own(tmp_path: Path) -> None:
         ("0.0.0.0", "", False),
         ("192.0.2.7", "", False),
         ("192.0.2.7", "no-colon", False),
+        ("192.0.2.7", "user:", False),
         ("192.0.2.7", "user:password", True),
         ("localhost", "", False),
     ],

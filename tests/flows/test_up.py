@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -120,6 +121,21 @@ def test_all_of_it_listens_on_loopback_only(up: Up) -> None:
 
     found = {address for pid in [*marked_processes(up.data), up.process.pid] for address in listening(pid)}
     assert found == {"0100007F"}
+
+
+@pytest.mark.parametrize(("elsewhere", "allowed"), [(False, True), (True, False)])
+def test_a_web_page_of_another_site_may_not_talk_to_prefect(up: Up, elsewhere: bool, allowed: bool) -> None:
+    origin = "https://evil.example" if elsewhere else up.said["prefect"].replace("127.0.0.1", "localhost")
+    headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    request = urllib.request.Request(f"{up.said['api']}/flows/", method="OPTIONS", headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            told = answer.headers.get("Access-Control-Allow-Origin")
+    except urllib.error.HTTPError as error:
+        told = error.headers.get("Access-Control-Allow-Origin")
+        error.close()
+    assert (told == origin) is allowed
+    assert told in (origin, None)
 
 
 def test_runs_whose_heartbeat_stops_are_marked_by_an_automation_made_once(up: Up) -> None:
