@@ -176,12 +176,21 @@ def with_block(settings: Settings) -> Settings:
     except Exception as error:  # a server that does not answer, no such block, one that is not as its kind has it
         remedy = "Make it in Prefect's UI (Blocks), of the kind and name that s3_block says"
         raise SettingsError(f"no such block: {error}", where=f"s3_block {settings.s3_block}", remedy=remedy) from error
-    os.environ |= {name: value for name, value in _credentials(block) if value}
+    _take(dict(_credentials(block)))
     return replace(
         settings,
         s3_endpoint=settings.s3_endpoint or block.aws_client_parameters.endpoint_url or "",
         s3_region=settings.s3_region or block.region_name or "",
     )
+
+
+def _take(found: dict[str, str]) -> None:
+    """Put credentials into the environment. Nothing of the machine's own goes with a key of the block's: a session
+    token that belongs to another key, or a profile, would have every request refused, or made as someone else."""
+    if found["AWS_ACCESS_KEY_ID"]:
+        for name in found:
+            os.environ.pop(name, None)
+    os.environ |= {name: value for name, value in found.items() if value}
 
 
 def _credentials(block: Any) -> Iterator[tuple[str, str]]:

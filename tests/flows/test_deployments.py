@@ -176,6 +176,14 @@ def test_a_source_runs_at_intervals_or_by_cron_and_a_paused_one_does_not(tmp_pat
     ]
 
 
+def test_what_a_form_takes_is_bounded_as_on_the_command_line(tmp_path: Path) -> None:
+    """Pruning what is younger than -5 days would take segments that a publisher is about to name."""
+    forms = json.loads(python(FORMS, tmp_path))
+    bounded = ("publish.keep", "publish.days", "watch.share", "watch.shares", "watch-wide.shares")
+    least = {name: forms[name.split(".")[0]][name.split(".")[1]].get("minimum") for name in bounded}
+    assert least == {**dict.fromkeys(bounded, 1), "watch.share": 0}
+
+
 def test_an_interval_counts_from_the_last_run_and_what_is_overdue_runs_soon(tmp_path: Path) -> None:
     """Counted from the start of `serve`, a daily source would never run where that starts anew each morning."""
     since = json.loads(python(INTERVALS, tmp_path))
