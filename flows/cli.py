@@ -9,6 +9,7 @@ import re
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -289,7 +290,7 @@ def clean(
     else:
         print(cleaned.article.text if form == "text" else cleaned.article.html)
     if cleaned.verdict != "ok":
-        print(f"{cleaned.verdict}: {cleaned.article.words} words of article", file=sys.stderr)
+        logs.say(f"{cleaned.verdict}: {cleaned.article.words} words of article")
     raise typer.Exit(0 if cleaned.verdict == "ok" else 1)
 
 
@@ -329,7 +330,7 @@ def explain(
     if html:
         save_page(html, explained.explanation, source=explained.source, notes=explained.notes, force=force)
     for note in (*explained.notes, *([f"written to {html}"] if html else [])):
-        print(f"{explained.source}: {note}", file=sys.stderr)
+        logs.say(f"{explained.source}: {note}")
     raise typer.Exit(0 if explained.good else 1)
 
 
@@ -357,7 +358,7 @@ def verify(
         try:
             problems, proof = examine_target(target, settings, level, trust)
         except TearsheetError as error:  # one that cannot be read never hides the others
-            print(f"tearsheet: {error}", file=sys.stderr)
+            logs.say(f"tearsheet: {error}", level="error", code=error.code)
             sound = False
             continue
         sound &= _print_examined(target, level, problems, proof, json=json)
@@ -442,6 +443,7 @@ def serve(
     if store:
         os.environ["TEARSHEET_STORE"] = store
     load_settings(config, store=store)
+    logs.hand_on()
     from flows.deployments import serve as serve_all
 
     serve_all(wait_s=wait, metrics_port=metrics)
@@ -494,6 +496,12 @@ def main() -> NoReturn:
         _drop_output()
         where, what = error.filename or "output", error.strerror or error
         _end(PermanentError(str(what), where=str(where), remedy="See to that place and run the same again"), 1)
+    except Exception as error:  # a mistake of ours: told whole, on one line where a program reads
+        if not logs.as_json():
+            raise
+        told = "".join(traceback.format_exception(error))
+        logs.say(f"{type(error).__name__}: {error}", level="critical", code="unexpected", traceback=told)
+        sys.exit(1)
     sys.exit(0)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli_common import At, Config, Force, Json, Store, at_moment, heard
+from tasks import logs
 from tasks.settings import load_settings
 
 if TYPE_CHECKING:
@@ -75,4 +76,4 @@ def _save(path: Path, found: "Comparison", *, verified: bool, force: bool) -> No
     from tasks.standalone import save_page
 
     save_page(path, comparison_page(found, verified=verified), force=force)
-    print(f"written to {path}", file=sys.stderr)
+    logs.say(f"written to {path}")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from flows.cli_common import At, Config, Json, Store, Target, at_moment, heard, stop_on_interrupt
+from tasks import logs
 from tasks.settings import load_settings
 
 __all__ = ["add_commands"]
@@ -54,7 +55,7 @@ def replay(
                 print_json({"id": shown.id, "url": shown.url, "address": shown.address, "content": shown.content})
             else:
                 print(f"{shown.id}  verified  {printable(shown.url)}\n{shown.address}", flush=True)
-                print("serving it to this machine until Ctrl-C", file=sys.stderr)
+                logs.say("serving it to this machine until Ctrl-C")
             _open(shown.address, open_)
             _wait(stop)
 
@@ -71,4 +72,4 @@ def _open(address: str, wanted: bool | None) -> None:
         import webbrowser
 
         if not webbrowser.open(address):
-            print("no browser could be opened; open the address above yourself", file=sys.stderr)
+            logs.say("no browser could be opened; open the address above yourself")

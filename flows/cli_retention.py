@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from flows.cli_common import Config, Json, Store, warn
+from tasks import logs
 from tasks.settings import load_settings
 
 if TYPE_CHECKING:
@@ -91,11 +92,11 @@ def _show(plan: "tuple[Removal, ...]", location: str) -> None:
 
     for removal in plan:
         page = f"  {removal.url}" if removal.url else ""
-        print(printable(f"in {location}: {removal.id}{page}: {_objects(removal)}"), file=sys.stderr)
+        logs.say(printable(f"in {location}: {removal.id}{page}: {_objects(removal)}"))
         for key in removal.kept:
-            print(f"  STAYS: {key}, which other bundles need, holds this page, too", file=sys.stderr)
+            logs.say(f"  STAYS: {key}, which other bundles need, holds this page, too")
         for other in removal.siblings:
-            print(f"  STAYS: {other} holds the same capture; --family takes it down as well", file=sys.stderr)
+            logs.say(f"  STAYS: {other} holds the same capture; --family takes it down as well")
 
 
 def _print_removal(removal: "Removal", tombstone: "Event | None", *, dry_run: bool, json: bool) -> None:

@@ -1,6 +1,5 @@
 """`tearsheet rules`: check, test, why and list, for those who write rules."""
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli_common import Config, Json, Store
+from tasks import logs
 from tasks.errors import TearsheetError
 from tasks.settings import config_dirs, load_settings
 
@@ -113,9 +113,9 @@ def try_examples(
             print(printable(f"{proof.where}: rule {proof.rule}: {proof.kind} does not hold{held}: {proof.fragment}"))
     failed = sum(not proof.holds for proof in proofs)
     bare = [rule.id for rule in rules if not (rule.fires and rule.spares)]
-    print(f"{len(proofs)} examples of {len(rules) - len(bare)} rules, {failed} fail", file=sys.stderr)
+    logs.say(f"{len(proofs)} examples of {len(rules) - len(bare)} rules, {failed} fail")
     if bare and file != "all":
-        print(f"without fires or spares: {', '.join(bare)}", file=sys.stderr)
+        logs.say(f"without fires or spares: {', '.join(bare)}")
     raise typer.Exit(1 if failed or not proofs else 0)
 
 
@@ -137,7 +137,7 @@ def why(
     found = [one for saved in saved_pages([page], settings, url=url, broken=_raise) for one in why_page(saved, rules)]
     for one in found:
         print_json(as_json(one)) if json else print(_fired_line(one))
-    print(f"{sum(one.fate == 'fired' for one in found)} removals by rules", file=sys.stderr)
+    logs.say(f"{sum(one.fate == 'fired' for one in found)} removals by rules")
 
 
 def _raise(error: TearsheetError) -> None:

@@ -1,6 +1,7 @@
 """`tearsheet up`: the whole system on one machine, with one command."""
 
 import contextlib
+import shlex
 import signal
 import threading
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli_common import Config, Json
+from tasks import logs
 from tasks.settings import load_settings
 
 __all__ = ["add_commands"]
@@ -34,12 +36,13 @@ def up(
     from tasks.one_machine import Running, claimed, make_system
     from tasks.present import Talk
 
-    folder = data.absolute()
+    folder = data.resolve()
     if status:
         raise typer.Exit(0 if _show_status(folder, json=json) else 1)
     if config:
         os.environ["TEARSHEET_CONFIG"] = str(Path(config).absolute())
     load_settings(config)
+    logs.hand_on()
     stop, talk = _stop_on_signal(), Talk()
     with claimed(folder):
         system = make_system(folder, store=_absolute(store), bind=bind)
@@ -57,7 +60,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def _absolute(store: str | None) -> str:
-    return "" if not store else store if "://" in store else str(Path(store).absolute())
+    return "" if not store else store if "://" in store else str(Path(store).expanduser().absolute())
 
 
 def _stop_on_signal() -> threading.Event:
@@ -66,7 +69,8 @@ def _stop_on_signal() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with contextlib.suppress(AttributeError):  # not on Windows
-        signal.signal(signal.SIGHUP, lambda *_: stop.set())
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup: it is to stay when the terminal goes
+            signal.signal(signal.SIGHUP, lambda *_: stop.set())
     return stop
 
 
@@ -94,7 +98,7 @@ def _tell_ready(system: Any, took_s: float, *, json: bool) -> None:
         f"  store    {system.store}{_at(system)}\n"
         f"  metrics  {metrics}\n\n"
         f"In another terminal:\n"
-        f"  . {env}\n"
+        f"  . {shlex.quote(str(env))}\n"
         f"  prefect deployment run archive/default -p url=https://example.org/story\n"
         f"  tearsheet list\n\n"
         f"Ctrl-C stops all of it.",

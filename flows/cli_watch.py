@@ -1,13 +1,13 @@
 """`tearsheet watch`: the sources of watch.toml, changed, shown, tried and run."""
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from flows.cli_common import Config, Json, Store, heard, stop_on_interrupt
+from tasks import logs
 from tasks.errors import TearsheetError
 from tasks.settings import config_dirs, load_settings
 
@@ -144,7 +144,7 @@ def list_(json: Json = False, config: Config = None) -> None:
             print_json(_as_json(source))
         return
     if not sources:
-        print("watch.toml names no source; tearsheet watch add names one", file=sys.stderr)
+        logs.say("watch.toml names no source; tearsheet watch add names one")
         return
     rows = [("name", "kind", "schedule", "revisit", "paused", "from")]
     rows += [
@@ -202,7 +202,7 @@ def preview(
     else:
         _print_preview(shown)
     for note in shown.discovery.notes:
-        print(printable(f"note: {note}"), file=sys.stderr)
+        logs.say(printable(f"note: {note}"))
     raise typer.Exit(0 if shown.discovery.found else 1)
 
 
@@ -215,10 +215,9 @@ def _print_preview(shown: "Preview") -> None:
         print(printable(f"{fate}  {row['url'] or '-'}{dated}  {row['why']}"))
     taken, passed = len(shown.discovery.found), len(shown.discovery.passed_over)
     limit = f", at most {shown.source.limit} a run" if shown.source.limit else ""
-    print(
+    logs.say(
         f"{shown.source.kind} {shown.source.place}: {shown.due} to archive{limit}, {taken - shown.due} held, "
-        f"{passed} passed over; nothing was archived",
-        file=sys.stderr,
+        f"{passed} passed over; nothing was archived"
     )
 
 

@@ -1,11 +1,12 @@
 """The flow that writes the catalog into the store as Parquet."""
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import State, flow
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.states import Completed, Failed
+from pydantic import Field
 
 from tasks.errors import TearsheetError
 from tasks.lake.prune import Pruned
@@ -21,8 +22,8 @@ async def publish(
     store: str | None = None,
     rebuild: bool = False,
     prune: bool = False,
-    keep: int = 3,
-    days: int = 7,
+    keep: Annotated[int, Field(ge=1)] = 3,
+    days: Annotated[int, Field(ge=1)] = 7,
     alone: bool = False,
 ) -> State[Any]:
     """Write the catalog into the store as Parquet segments, and set a new snapshot of them.

@@ -2,15 +2,20 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
+from uuid import UUID
 
 from prefect import State, flow
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError, concurrency
 from prefect.deployments.flow_runs import arun_deployment
 from prefect.states import Completed, Failed
+from pydantic import Field
 
 from flows.cli_common import heard
 from tasks.errors import SettingsError, TearsheetError
@@ -21,9 +26,14 @@ from tasks.sources import load_sources, named
 from tasks.steps import code, run_id, run_settings, tracked
 from tasks.watching import Report, watch_source
 
+BEGIN_S = 600.0  # a wide run whose shares all wait for so long gives its place to them
+ASK_S = 5.0  # between two looks at them
+Share = Annotated[int, Field(ge=0)]
+Shares = Annotated[int, Field(ge=1)]
+
 
 @flow(name="watch-wide", flow_run_name="{name} in {shares}", persist_result=False)
-async def watch_wide(name: str, shares: int = 2, store: str | None = None) -> State[Any]:
+async def watch_wide(name: str, shares: Shares = 2, store: str | None = None) -> State[Any]:
     """Archive the pages of the source `name` that are due in several runs of its deployment beside each other.
 
     Args:
@@ -31,19 +41,35 @@ async def watch_wide(name: str, shares: int = 2, store: str | None = None) -> St
         shares: runs, each with its share of the hosts: no two of them ask one host
         store: as of `watch`
 
-    Fails where one of the runs does.
+    Fails where one of the runs does, or where none of them has begun after ten minutes: it takes a place itself, among
+    those that run at once, and wide runs in all of them would wait for each other. Its shares run then all the same.
     """
     parameters = [{"name": name, "share": number, "shares": shares} for number in range(shares)]
     if store:
         parameters = [{**one, "store": store} for one in parameters]
-    runs = await asyncio.gather(*(arun_deployment(f"watch/{name}", parameters=one) for one in parameters))
+    made = await asyncio.gather(*(arun_deployment(f"watch/{name}", parameters=one, timeout=0) for one in parameters))
+    runs = await _ended([run.id for run in made])
     failed = [run for run in runs if run.state is None or not run.state.is_completed()]
     told = "; ".join(f"share {number}: {run.state.name if run.state else 'lost'}" for number, run in enumerate(runs))
     return Failed(message=told) if failed else Completed(message=told)
 
 
+async def _ended(ids: Sequence[UUID], begin_s: float = BEGIN_S) -> list[FlowRun]:
+    """The runs when all of them have ended; or as they wait, where none has begun after `begin_s`."""
+    until = time.monotonic() + begin_s
+    async with get_client() as client:
+        while True:
+            runs = [await client.read_flow_run(id_) for id_ in ids]
+            states = [run.state for run in runs]
+            if all(state and state.is_final() for state in states):
+                return runs
+            if time.monotonic() > until and all(state and state.is_scheduled() for state in states):
+                return runs
+            await asyncio.sleep(ASK_S)
+
+
 @flow(name="watch", flow_run_name="{name}", persist_result=False)
-async def watch(name: str, store: str | None = None, share: int = 0, shares: int = 1) -> State[Any]:
+async def watch(name: str, store: str | None = None, share: Share = 0, shares: Shares = 1) -> State[Any]:
     """Archive the pages of the source `name` that are due.
 
     Args:
@@ -57,6 +83,7 @@ async def watch(name: str, store: str | None = None, share: int = 0, shares: int
     state's data is the Report.
     """
     try:
+        _check_share(share, shares)
         async with _a_slot(load_settings().watch_limit):
             report = await asyncio.to_thread(_watch, name, store, (share, shares))
     except TearsheetError as error:
@@ -71,6 +98,13 @@ async def watch(name: str, store: str | None = None, share: int = 0, shares: int
     if report.archived:
         return Completed(name="Incomplete", message=str(report), data=report)
     return Failed(message=str(report), data=report)
+
+
+def _check_share(share: int, shares: int) -> None:
+    """Raises SettingsError for a share that no host is in: its run would visit nothing, and pass for a good one."""
+    if not 0 <= share < shares:
+        remedy = f"Shares are counted from 0: the last one of {shares} is {shares - 1}"
+        raise SettingsError(f"there is no share {share} of {shares}", where="share", remedy=remedy)
 
 
 @contextlib.asynccontextmanager

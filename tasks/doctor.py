@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 from tasks.capture.browser import find_chromium
 from tasks.capture.browser.chromium import Chromium
@@ -16,7 +17,7 @@ from tasks.catalog.cache import cache_folder
 from tasks.clean import load_rules
 from tasks.errors import MissingPart, SettingsError, TearsheetError
 from tasks.outbox import Outbox, outbox_folder
-from tasks.prefect_api import LOST_RUNS, PrefectApi, api_of
+from tasks.prefect_api import LOST_RUNS, PrefectApi, PrefectUnavailable, api_of
 from tasks.settings import Settings, config_dirs, load_settings
 from tasks.sources import Source, load_sources
 from tasks.store import open_store
@@ -81,6 +82,8 @@ def examine(
             yield from check(case)
         except TearsheetError as error:
             yield _failed(name, error)
+        except OSError as error:  # a folder that may not be looked into, a program that cannot be run
+            yield Finding(name, "fail", str(error), "See to that place; the other checks were made")
 
 
 def _failed(check: str, error: TearsheetError, level: Level = "fail") -> Finding:
@@ -112,10 +115,19 @@ def _agent(case: _Case) -> Iterator[Finding]:
 
 
 # ------------------------------------------------------------------ store
-def _store(case: _Case) -> Iterator[Finding]:
+def _stores(case: _Case) -> Iterator[Finding]:
+    """The store of the settings, and those that sources have of their own; one that fails hides no other."""
+    for location in dict.fromkeys([case.settings.store, *(one.store for one in case.sources if one.store)]):
+        try:
+            yield from _store(location, case.settings)
+        except TearsheetError as error:
+            yield _failed("store", error)
+
+
+def _store(location: str, settings: Settings) -> Iterator[Finding]:
     """A probe object is written, read back and deleted; of an S3 server it is tried out what it can do."""
     folder = f"v1/probe/{secrets.token_hex(8)}"
-    with open_store(case.settings.store, case.settings) as store:
+    with open_store(location, settings) as store:
         objects = store.objects
         can = objects.probe(folder)
         objects.adopt(can)
@@ -184,7 +196,8 @@ def _clock(case: _Case) -> Iterator[Finding]:
 
 def _chromium(case: _Case) -> Iterator[Finding]:
     """Started for real."""
-    needed = case.settings.mode in ("browser", "auto")
+    modes = {case.settings.mode, *(source.mode for source in case.sources)}
+    needed = not modes.isdisjoint(("browser", "auto"))
     try:
         path = find_chromium(case.settings.chromium)
     except MissingPart as error:
@@ -215,6 +228,8 @@ def _prefect(case: _Case) -> Iterator[Finding]:
     yield Finding("prefect", "ok", f"{case.api.url} answers, version {version}")
     deployed = case.api.deployments()
     yield from _deployed(deployed, case.sources)
+    if case.settings.watch_limit:
+        yield from _limit(case.api, case.settings.watch_limit)
     if not case.api.ask("/automations/filter", {"automations": {"name": {"any_": [LOST_RUNS]}}}):
         remedy = "`tearsheet up` makes an automation for it; README (Lost runs) shows it for other servers"
         yield Finding("prefect", "warn", "runs whose process was killed stay Running for good", remedy)
@@ -230,14 +245,38 @@ def _deployed(deployed: Mapping[str, Mapping[str, Any]], sources: Sequence[Sourc
     if unserved:
         remedy = "Is `tearsheet serve`, or a worker of the pool, running?"
         yield Finding("prefect", "fail", f"deployed, but nobody serves it: {', '.join(unserved)}", remedy)
+    if left := [name for name in sorted(deployed.keys() - set(wanted)) if _piles_up(name, deployed[name])]:
+        remedy = "`prefect deployment delete NAME`, unless another machine is to serve it: its runs pile up meanwhile"
+        yield Finding("prefect", "warn", f"scheduled, but neither in watch.toml nor served: {', '.join(left)}", remedy)
     if not missing and not unserved:
         yield Finding("prefect", "ok", f"{_count(len(wanted), 'deployment')} served")
+
+
+def _piles_up(name: str, deployment: Mapping[str, Any]) -> bool:
+    """Whether runs of a source are scheduled that nobody takes: it was removed while its deployment was not paused."""
+    scheduled = any(one.get("active") for one in deployment.get("schedules") or ())
+    return (
+        name.startswith("watch/") and scheduled and not deployment.get("paused") and deployment.get("status") != "READY"
+    )
+
+
+def _limit(api: PrefectApi, name: str) -> Iterator[Finding]:
+    """Without it every run of `watch` fails."""
+    try:
+        active = api.ask(f"/v2/concurrency_limits/{quote(name, safe='')}").get("active")
+    except PrefectUnavailable as error:
+        if error.code != "404":
+            raise
+        active = False
+    if not active:
+        remedy = f"`prefect gcl create {name} --limit 4 --active` makes it: every run of `watch` fails without"
+        yield Finding("prefect", "fail", f"watch_limit: no such global concurrency limit is active: {name}", remedy)
 
 
 _CHECKS: Mapping[str, Callable[[_Case], Iterator[Finding]]] = {
     "rules": _rules,
     "agent": _agent,
-    "store": _store,
+    "store": _stores,
     "outbox": _outbox,
     "disk": _disk,
     "clock": _clock,

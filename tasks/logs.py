@@ -5,6 +5,7 @@ A line tells when, how bad, what, and what it is about: the flow run, the source
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from tasks.errors import SettingsError
 from tasks.settings import load_settings
 
-__all__ = ["about", "as_json", "choose", "say"]
+__all__ = ["about", "as_json", "choose", "hand_on", "say"]
 
 _ABOUT: dict[str, str] = {}  # of this process: a flow run is a process of its own
 _CHOSEN: list[str] = []  # the format, once somebody asked for it
@@ -45,10 +46,17 @@ def about(**fields: str) -> Iterator[None]:
         _ABOUT.update(before)
 
 
+def hand_on() -> None:
+    """Let the processes that this one starts, such as flow runs, write as --log-format has it here."""
+    if _CHOSEN:
+        os.environ["TEARSHEET_LOG_FORMAT"] = _CHOSEN[0]
+
+
 def say(message: str, *, level: str = "info", **fields: str) -> None:
-    """Write one line to stderr."""
+    """Write one line to stderr; where that is gone or full, nothing: no work is given up for a line about it."""
     if as_json():
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         message = json.dumps({"time": now, "level": level, "message": message, **_ABOUT, **fields})
-    sys.stderr.write(message + "\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        sys.stderr.write(message + "\n")
+        sys.stderr.flush()

@@ -4,6 +4,8 @@ Each run is a process of its own, so nothing is counted inside of one: the store
 truth, whichever machine wrote them.
 """
 
+import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tasks.catalog import open_catalog
-from tasks.errors import TearsheetError
+from tasks.errors import FormatError, NotFound, SettingsError, TearsheetError
 from tasks.outbox import Outbox
 from tasks.prefect_api import PrefectApi
 from tasks.settings import Settings
@@ -22,7 +24,9 @@ from tasks.store import Store, open_store
 
 __all__ = ["Metrics", "Sample", "as_text", "part_samples", "serving_metrics"]
 
-REST_S = 15.0  # the store is asked anew no sooner
+REST_S = 15.0  # store and server are asked anew no sooner
+WAIT_S = 8.0  # whoever asks waits no longer for them; Prometheus gives up after 10
+SLOW_CLIENT_S = 10.0  # a client that says nothing for so long is left
 REPORT_DAYS = 3  # run reports of so many days are read: a source's last run
 REPORT = "report"  # kind of the event that a watch run leaves
 
@@ -91,31 +95,72 @@ def part_samples(parts: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
         yield Sample("part_restarts_total", part["restarts"], labels)
 
 
+class _Reading:
+    """What `read` gave last, read anew no sooner than REST_S.
+
+    One thread reads at a time, however many ask: a store that hangs keeps none of them, and hides nothing else.
+    """
+
+    def __init__(self, read: Callable[[], list[Sample]], clock: Callable[[], float]) -> None:
+        self.read, self.clock = read, clock
+        self.found: list[Sample] | None = None  # None: it broke
+        self.read_at = float("-inf")
+        self.thread = threading.Thread()
+        self.lock = threading.Lock()
+
+    def begin(self) -> None:
+        """Read anew where it is time, and nobody does."""
+        with self.lock:
+            if not self.thread.is_alive() and self.clock() - self.read_at >= REST_S:
+                self.thread = threading.Thread(target=self._read, name="metrics-reader", daemon=True)
+                self.thread.start()
+
+    def _read(self) -> None:
+        found = None
+        try:
+            found = self.read()
+        finally:  # of an error that is none of ours, threading says all on stderr
+            self.found, self.read_at = found, self.clock()
+
+    def samples(self, wait_s: float) -> list[Sample] | None:
+        """What was read; None where that broke, or takes longer than `wait_s`."""
+        thread = self.thread
+        thread.join(max(0.0, wait_s))
+        return None if thread.is_alive() else self.found
+
+
 class Metrics:
     """Reads all that is told of a store, its outbox and a Prefect server. Thread-safe."""
 
-    def __init__(self, settings: Settings, api: PrefectApi | None, *, clock: Callable[[], float] = time.time) -> None:
-        self.settings, self.api, self.clock = settings, api, clock
-        self._errors, self._stored, self._read_at = 0, list[Sample](), float("-inf")
-        self._lock = threading.Lock()
+    def __init__(
+        self,
+        settings: Settings,
+        api: PrefectApi | None,
+        *,
+        clock: Callable[[], float] = time.time,
+        wait_s: float = WAIT_S,
+    ) -> None:
+        self.settings, self.clock, self.wait_s = settings, clock, wait_s
+        self._errors = 0
+        self._store = _Reading(self._of_the_store, clock)
+        self._prefect = _Reading(lambda: _of_prefect(api), clock) if api else None
 
     def samples(self) -> Iterator[Sample]:
-        """What there is now; of a store that was read a moment ago, what was read then."""
-        with self._lock:
-            if self.clock() - self._read_at >= REST_S:
-                self._stored = self._of_the_store()
-                self._read_at = self.clock()
-            stored = tuple(self._stored)
-        yield from stored
+        """What there is now; of a store or server that was read a moment ago, what was read then."""
+        until = time.monotonic() + self.wait_s
+        readings = [self._store, self._prefect] if self._prefect else [self._store]
+        for one in readings:
+            one.begin()
         yield from self._of_the_outbox()
-        if self.api:
-            yield from _of_prefect(self.api)
+        for one, name in zip(readings, ("store_up", "prefect_up"), strict=False):
+            found = one.samples(until - time.monotonic())
+            yield from [Sample(name, 0)] if found is None else found
 
     def _of_the_store(self) -> list[Sample]:
         try:
             with open_store(self.settings.store, self.settings) as store:
                 found = [*_of_the_catalog(store, self.settings), *_of_reports(store, self.clock())]
-        except TearsheetError:
+        except (TearsheetError, OSError, sqlite3.Error):
             self._errors += 1
             return [Sample("store_up", 0), Sample("store_errors_total", self._errors)]
         return [Sample("store_up", 1), Sample("store_errors_total", self._errors), *found]
@@ -145,26 +190,35 @@ def _stamp(id_: str) -> float:
 
 
 def _of_reports(store: Store, now: float) -> Iterator[Sample]:
-    """The last run of each source, as its report in the store tells of it."""
+    """The last run of each source, as its report in the store tells of it; what a report says oddly is passed over."""
     today = datetime.fromtimestamp(now, UTC)
     days = [f"{today - timedelta(days=back):%Y%m%d}" for back in range(REPORT_DAYS)]
     last: dict[str, Any] = {}
     for key in sorted(store.event_keys(days, {REPORT})):
-        event = store.read_event(key)
-        last[str(event.detail.get("source", ""))] = event
+        with suppress(FormatError, NotFound):  # audits tell of it; it was taken away meanwhile
+            event = store.read_event(key)
+            last[str(event.detail.get("source", ""))] = event
     for source, event in sorted(last.items()):
-        labels = {"source": source}
+        labels, detail = {"source": source}, event.detail
         yield Sample("source_last_run_timestamp_seconds", event.at.timestamp(), labels)
-        for kind, count in sorted(dict(event.detail.get("kinds") or {}).items()):
-            yield Sample("source_last_run_pages", float(count), {**labels, "kind": str(kind)})
-        yield Sample("source_last_run_bytes", float(event.detail.get("bytes") or 0), labels)
-        for which, seconds in sorted(dict(event.detail.get("page_seconds") or {}).items()):
-            yield Sample("source_last_run_page_seconds", float(seconds), {**labels, "which": str(which)})
-        yield Sample("source_last_run_alarms", len(event.detail.get("alarms") or ()), labels)
+        for kind, count in _numbers(detail.get("kinds")):
+            yield Sample("source_last_run_pages", count, {**labels, "kind": kind})
+        for _, size in _numbers({"bytes": detail.get("bytes") or 0}):
+            yield Sample("source_last_run_bytes", size, labels)
+        for which, seconds in _numbers(detail.get("page_seconds")):
+            yield Sample("source_last_run_page_seconds", seconds, {**labels, "which": which})
+        alarms = detail.get("alarms")
+        yield Sample("source_last_run_alarms", len(alarms) if isinstance(alarms, list) else 0, labels)
 
 
-def _of_prefect(api: PrefectApi) -> Iterator[Sample]:
-    found: list[Sample] = []
+def _numbers(found: Any) -> list[tuple[str, float]]:
+    """The numbers of a mapping by their names."""
+    items = found.items() if isinstance(found, Mapping) else ()
+    return sorted((str(name), float(value)) for name, value in items if isinstance(value, int | float))
+
+
+def _of_prefect(api: PrefectApi) -> list[Sample]:
+    found = [Sample("prefect_up", 1)]
     try:
         for name, deployment in sorted(api.deployments().items()):
             labels = {"deployment": name}
@@ -176,20 +230,24 @@ def _of_prefect(api: PrefectApi) -> Iterator[Sample]:
                 found.append(Sample("last_run_duration_seconds", float(run["total_run_time"]), labels))
                 found.append(Sample("last_run_good", run["state_type"] == "COMPLETED", labels))
     except TearsheetError:
-        yield Sample("prefect_up", 0)
-        return
-    yield Sample("prefect_up", 1)
-    yield from found
+        return [Sample("prefect_up", 0)]
+    return found
 
 
 # ------------------------------------------------------------------ for whoever asks
 class serving_metrics:  # noqa: N801 used as `with serving_metrics(…)`
-    """Serves what `samples` gives at http://127.0.0.1:port/metrics, in a thread, within the block."""
+    """Serves what `samples` gives at http://127.0.0.1:port/metrics, in a thread, within the block.
+
+    Raises SettingsError where the port cannot be had.
+    """
 
     def __init__(self, port: int, samples: Callable[[], Iterable[Sample]]) -> None:
         handler = type("Handler", (_Handler,), {"samples": staticmethod(samples)})
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-        self.server.daemon_threads = True
+        try:
+            self.server = _Server(("127.0.0.1", port), handler)
+        except OSError as error:
+            remedy = "Give another port, or stop what listens there"
+            raise SettingsError(f"no metrics: {error.strerror}", where=f"127.0.0.1:{port}", remedy=remedy) from None
         self.thread = threading.Thread(target=self.server.serve_forever, name="metrics", daemon=True)
 
     def __enter__(self) -> str:
@@ -202,15 +260,25 @@ class serving_metrics:  # noqa: N801 used as `with serving_metrics(…)`
         self.thread.join()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is nothing to talk about; anything else is told as ever."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 class _Handler(BaseHTTPRequestHandler):
     samples: Callable[[], Iterable[Sample]]
+    timeout = SLOW_CLIENT_S
 
     def do_GET(self) -> None:
         """The metrics, or 404."""
         if self.path.partition("?")[0] != "/metrics":
             self.send_error(404)
             return
-        body = as_text(self.samples()).encode()
+        body = as_text(self.samples()).encode(errors="replace")
         self.send_response(200)
         self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))

@@ -29,7 +29,7 @@ from tasks.errors import PermanentError, SettingsError, TransientError
 from tasks.metrics import Metrics, part_samples, serving_metrics
 from tasks.prefect_api import PrefectApi
 from tasks.settings import config_dirs, load_settings
-from tasks.store.local import LocalS3, find_weed, free_ports, new_keys
+from tasks.store.local import LocalS3, all_ports, find_weed, free_ports, new_keys
 from tasks.supervising import Part, Supervisor, stop_marked
 
 __all__ = ["AlreadyUp", "Running", "System", "check_bind", "claimed", "make_system", "read_status", "write_private"]
@@ -51,14 +51,22 @@ class AlreadyUp(PermanentError):
 # ------------------------------------------------------------------ the folder
 @contextlib.contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """The folder is ours within the block. Raises AlreadyUp where another process has it."""
+    """The folder is ours within the block. Raises AlreadyUp where another process has it, SettingsError for a name
+    that a server reads in another way."""
+    if told := [letter for letter in _ODD if letter in str(folder)]:
+        what = f"a folder with {' and '.join(map(repr, told))} in its path: data would go elsewhere"
+        raise SettingsError(what, where=f"--data {folder}", remedy="Choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     with _lock_file(folder) as lock:
         if not _locked(lock):
             pid = _noted(folder).get("pid", "unknown")
             remedy = "`tearsheet up --status` shows it; Ctrl-C there, or another --data"
             raise AlreadyUp(f"already up, as process {pid}", where=str(folder), remedy=remedy)
+        (folder / "up.json").unlink(missing_ok=True)  # of one that was killed: nothing of it runs
         yield
+
+
+_ODD = "?,"  # the URL of a SQLite database ends at ?, and `weed -dir` takes several folders, with commas between them
 
 
 def _locked(lock: IO[str], wait_s: float = 0.5) -> bool:
@@ -108,23 +116,23 @@ def write_private(path: Path, text: str) -> None:
 
 
 # ------------------------------------------------------------------ ports and keys
-def _known(folder: Path, *, with_s3: bool) -> tuple[dict[str, Any], list[str]]:
+def _known(folder: Path, *, with_s3: bool, bind: str = LOOPBACK) -> tuple[dict[str, Any], list[str]]:
     """Ports and keys as they were, or new ones; and what had to change, for people."""
     path, told = folder / "known.json", []
     try:
         known: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         known = {}
     before = dict(known)
     for name, wished in WISHED.items():
-        port = known.get(name) or wished
-        if not _is_free(port):
+        port, host = known.get(name) or wished, bind if name == "prefect" else LOOPBACK
+        if not _is_free(port, host):
             if name in known:
                 told.append(f"port {port} is taken by another program: {name} has a new one")
-            port = _free_port()
+            port = _free_port(host)
         known[name] = port
     known.setdefault("keys", list(new_keys()))
-    if with_s3 and not (known.get("s3") and all(map(_is_free, known["s3"].values()))):
+    if with_s3 and not (known.get("s3") and all(map(_is_free, all_ports(known["s3"])))):
         if known.get("s3"):
             told.append("a port of the S3 server is taken by another program: it has new ones")
         known["s3"] = free_ports()
@@ -133,20 +141,24 @@ def _known(folder: Path, *, with_s3: bool) -> tuple[dict[str, Any], list[str]]:
     return known, told
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
+def _is_free(port: int, host: str = LOOPBACK) -> bool:
+    with _socket_for(host) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: an old connection is no owner
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind((host, port))
         except OSError:
             return False
         return True
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
+def _free_port(host: str) -> int:
+    with _socket_for(host) as probe:
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])
+
+
+def _socket_for(host: str) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
 
 
 def check_bind(address: str, environ: Mapping[str, str] = os.environ) -> None:
@@ -155,7 +167,7 @@ def check_bind(address: str, environ: Mapping[str, str] = os.environ) -> None:
         loopback = ipaddress.ip_address(address).is_loopback
     except ValueError:
         raise SettingsError("not an IP address", where=f"--bind {address}", remedy="Such as 192.0.2.7") from None
-    if not loopback and ":" not in environ.get(AUTH, ""):
+    if not loopback and not environ.get(AUTH, "").partition(":")[2]:
         raise SettingsError(
             "Prefect's API would be open to everyone who reaches that address, and they could run code here",
             where=f"--bind {address}",
@@ -197,10 +209,10 @@ def make_system(
     check_bind(bind, environ)
     program = None if store else find_weed()
     left = stop_marked(folder)  # before their ports are looked at
-    known, told = _known(folder, with_s3=not store)
+    known, told = _known(folder, with_s3=not store, bind=bind)
     told += [f"ended {left} processes that an earlier run had left"] if left else []
     for name in ("logs", "prefect", "s3"):
-        (folder / name).mkdir(exist_ok=True)
+        (folder / name).mkdir(mode=0o700, exist_ok=True)  # Prefect's database has its blocks with their keys
     s3 = LocalS3(folder / "s3", bucket=BUCKET, keys=(known["keys"][0], known["keys"][1]))
     s3.ports = known.get("s3", {})
     auth = environ.get(AUTH, "")
@@ -216,7 +228,7 @@ def make_system(
         "TEARSHEET_CACHE": str(folder / "cache"),
         **({} if store else s3.environ),
     }
-    base = _base(environ, folder) | users
+    base = _base(environ, folder) | users | _origins(environ, server, known["prefect"])
     parts = [] if program is None else [_s3_part(s3, program, folder)]
     parts += [_prefect_part(bind, known["prefect"], server, base, folder, api), _served_part(base, folder, api)]
     return System(folder, tuple(parts), api, users, known["metrics"], tuple(told))
@@ -238,6 +250,15 @@ def _base(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
     }
 
 
+def _origins(environ: Mapping[str, str], server: str, port: int) -> dict[str, str]:
+    """Which web pages may talk to Prefect's API: those of its own UI. Its default is all, with which any site that
+    somebody here looks at could read the API, and have flows of its own run here."""
+    if any(name in environ for name in _CORS):
+        return {}
+    return {_CORS[0]: f"{server},http://localhost:{port}"}
+
+
+_CORS = ("PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS", "PREFECT_SERVER_CORS_ALLOWED_ORIGINS")
 _NOT_INHERITED = ("PREFECT_API_", "PREFECT_HOME", "PREFECT_PROFILE", "PREFECT_SERVER_DATABASE_", "PREFECT_UI_API_URL")
 
 
@@ -334,4 +355,7 @@ class Running:
             "metrics": f"http://{LOOPBACK}:{system.metrics_port}/metrics",
             "parts": self.supervisor.states(),
         }
-        write_private(system.folder / "up.json", json.dumps(noted, indent=1) + "\n")
+        try:
+            write_private(system.folder / "up.json", json.dumps(noted, indent=1) + "\n")
+        except OSError as error:  # a full disk: what runs goes on running
+            self.say(f"`up --status` shows what was before: {error}")

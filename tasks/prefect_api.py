@@ -15,6 +15,7 @@ from tasks.errors import TransientError
 
 __all__ = ["LOST_AUTOMATION", "LOST_RUNS", "LOST_S", "PrefectApi", "PrefectUnavailable", "api_of"]
 
+OUR_FLOWS = ("archive", "audit", "publish", "reclean", "watch", "watch-wide")
 LOCKED_WAITS_S = (0.25, 0.5, 1.0)
 LOST_S = 540  # without a heartbeat (one each 180 s): three missed
 LOST_RUNS = "tearsheet: runs that stopped beating have crashed"
@@ -60,8 +61,11 @@ class PrefectApi:
         except urllib.error.HTTPError as error:
             with error:
                 what = f"the Prefect server answered {error.code}"
-                remedy = "Set PREFECT_API_AUTH_STRING" if error.code == 401 else "Read the server's log"
+                remedy = _REMEDIES.get(error.code, "Read the server's log")
                 raise PrefectUnavailable(what, where=self.url + path, remedy=remedy, code=str(error.code)) from None
+        except json.JSONDecodeError:  # such as the UI's page, which answers for every path that there is not
+            what = "what answers is not Prefect's API"
+            raise PrefectUnavailable(what, where=self.url + path, remedy=_REMEDIES[404]) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             what = f"no Prefect server answers: {error}"
             raise PrefectUnavailable(what, where=self.url, remedy="Start it: `tearsheet up`") from None
@@ -75,8 +79,9 @@ class PrefectApi:
 
     def deployments(self) -> dict[str, dict[str, Any]]:
         """The deployments of flows of ours by full name, such as archive/default."""
-        flows = {row["id"]: row["name"] for row in self._pages("/flows/filter", {})}
-        rows = self._pages("/deployments/filter", {})
+        ours = {"flows": {"name": {"any_": list(OUR_FLOWS)}}}  # a server that others use may have thousands
+        flows = {row["id"]: row["name"] for row in self._pages("/flows/filter", ours)}
+        rows = self._pages("/deployments/filter", ours)
         return {f"{flows[row['flow_id']]}/{row['name']}": row for row in rows if row["flow_id"] in flows}
 
     def _pages(self, path: str, wanted: Mapping[str, Any], size: int = 200) -> list[dict[str, Any]]:
@@ -111,6 +116,7 @@ class PrefectApi:
         return True
 
 
+_REMEDIES = {401: "Set PREFECT_API_AUTH_STRING", 404: "Look at PREFECT_API_URL: it ends in /api"}
 _ENDED = tuple(f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed"))
 LOST_AUTOMATION = {
     "name": LOST_RUNS,

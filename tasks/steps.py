@@ -151,7 +151,7 @@ def run_settings(store: str | None = None) -> Settings:
     folder, and what was stored there would be gone with it.
     """
     settings = load_settings(store=store)
-    if deployment.get_id() and absolute_store(settings.store) != settings.store:
+    if deployment.get_id() and not _is_absolute(settings.store):
         raise SettingsError(
             f"store is the relative folder {settings.store!r}",
             where="deployment",
@@ -176,12 +176,21 @@ def with_block(settings: Settings) -> Settings:
     except Exception as error:  # a server that does not answer, no such block, one that is not as its kind has it
         remedy = "Make it in Prefect's UI (Blocks), of the kind and name that s3_block says"
         raise SettingsError(f"no such block: {error}", where=f"s3_block {settings.s3_block}", remedy=remedy) from error
-    os.environ |= {name: value for name, value in _credentials(block) if value}
+    _take(dict(_credentials(block)))
     return replace(
         settings,
         s3_endpoint=settings.s3_endpoint or block.aws_client_parameters.endpoint_url or "",
         s3_region=settings.s3_region or block.region_name or "",
     )
+
+
+def _take(found: dict[str, str]) -> None:
+    """Put credentials into the environment. Nothing of the machine's own goes with a key of the block's: a session
+    token that belongs to another key, or a profile, would have every request refused, or made as someone else."""
+    if found["AWS_ACCESS_KEY_ID"]:
+        for name in found:
+            os.environ.pop(name, None)
+    os.environ |= {name: value for name, value in found.items() if value}
 
 
 def _credentials(block: Any) -> Iterator[tuple[str, str]]:
@@ -213,6 +222,12 @@ def check_server_answers() -> None:
     with get_client(sync_client=True) as client:
         try:
             client.hello().raise_for_status()
+        except httpx.HTTPStatusError as error:
+            status = error.response.status_code
+            remedy = (
+                "Set PREFECT_API_AUTH_STRING" if status == 401 else "Read the server's log; does the URL end in /api?"
+            )
+            raise SettingsError(f"the Prefect server answered {status}", where=url, remedy=remedy) from error
         except httpx.HTTPError as error:
             raise SettingsError(f"no Prefect server answers: {error}", where=url, remedy=START_A_SERVER) from error
 
@@ -234,7 +249,11 @@ def run_here(flow: Callable[..., Any], **parameters: Any) -> Any:
 
 def absolute_store(location: str) -> str:
     """The same store, whatever the working folder."""
-    return location if "://" in location or Path(location).is_absolute() else str(Path(location).absolute())
+    return location if "://" in location else str(Path(location).expanduser().absolute())
+
+
+def _is_absolute(location: str) -> bool:
+    return "://" in location or Path(location).expanduser().is_absolute()
 
 
 def code(text: str) -> str:

@@ -70,12 +70,12 @@ class _Watched:
         return "silent" if self.answered else "starting"
 
     def as_json(self) -> dict[str, Any]:
-        """What `up --status` shows."""
-        part = self.part
+        """What `up --status` shows. Metrics ask from another thread: the process may be gone between two looks."""
+        part, process = self.part, self.process
         return {
             "name": part.name,
             "state": self.state,
-            "pid": self.process.pid if self.process else None,
+            "pid": process.pid if process else None,
             "restarts": max(0, self.starts - 1),
             "ended": self.why or None,
             "url": part.url or None,
@@ -114,7 +114,7 @@ class Supervisor:
         before = self.states()
         for one in self.watched.values():
             if one.process is not None and one.process.poll() is not None:
-                self._ended(one)
+                self._ended(one, _why(one.process.returncode))
             elif one.process is None:
                 self._start_if_due(one)
             else:
@@ -141,28 +141,32 @@ class Supervisor:
     def _start_if_due(self, one: _Watched) -> None:
         if self.clock() < one.not_before or not all(self.watched[name].well for name in one.part.needs):
             return
-        one.part.before()
-        rotate(one.part.log)
-        with one.part.log.open("ab") as log:
-            one.process = subprocess.Popen(  # noqa: S603 our own command lines
-                ending_with_us(one.part.command),
-                env={**one.part.environ, MARK: str(self.folder)},
+        one.starts += 1
+        one.started, one.asked, one.answered = self.clock(), 0.0, 0.0
+        try:
+            one.part.before()
+            one.process = self._process_of(one.part)
+        except OSError as error:  # no room for its log, no memory for a process: the others go on
+            self._ended(one, f"not started: {error}")
+
+    def _process_of(self, part: Part) -> subprocess.Popen[bytes]:
+        rotate(part.log)
+        with part.log.open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 our own command lines
+                ending_with_us(part.command),
+                env={**part.environ, MARK: str(self.folder)},
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for us: we stop them in order
             )
-        one.starts += 1
-        one.started, one.asked, one.answered = self.clock(), 0.0, 0.0
 
-    def _ended(self, one: _Watched) -> None:
+    def _ended(self, one: _Watched, why: str) -> None:
         """It ended, which it should not: another start is due after a while."""
-        assert one.process
-        now, code = self.clock(), one.process.returncode
+        now, one.why = self.clock(), why
         if now - one.started >= WELL_S:
             one.wait_s = FIRST_WAIT_S
-        one.why = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
         one.not_before, one.process, one.well = now + one.wait_s, None, False
         self.say(f"{one.part.name} ended ({one.why}); started again in {one.wait_s:g} s. Its log: {one.part.log}")
         one.wait_s = min(one.wait_s * 2, LONGEST_WAIT_S)
@@ -183,9 +187,20 @@ class Supervisor:
             one.process.kill()
 
 
+def _why(code: int) -> str:
+    if code >= 0:
+        return f"exit {code}"
+    with contextlib.suppress(ValueError):  # real-time signals have numbers alone
+        return f"killed by {signal.Signals(-code).name}"
+    return f"killed by signal {-code}"
+
+
 def rotate(log: Path) -> None:
-    """Put a log that has grown large aside. Who writes it appends, so it may be emptied under the writer."""
-    with contextlib.suppress(FileNotFoundError):
+    """Put a log that has grown large aside. Who writes it appends, so it may be emptied under the writer.
+
+    Where there is no room for the copy, as on a full disk, it stays as it is until the next look.
+    """
+    with contextlib.suppress(OSError):
         if log.stat().st_size > LOG_BYTES:
             shutil.copyfile(log, log.with_name(f"{log.name}.1"))
             os.truncate(log, 0)

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,6 +107,56 @@ def test_a_browser_that_is_missing_fails_only_where_it_is_needed(here: Path, mon
     assert found("chromium")[0].level == "warn"
     monkeypatch.setenv("TEARSHEET_MODE", "browser")
     assert found("chromium")[0].level == "fail"
+
+
+def watching(here: Path, line: str) -> None:
+    """A watch.toml with one source, of which the line says something."""
+    (here / "config").mkdir()
+    (here / "config" / "watch.toml").write_text(
+        f"[sources.desk]\nurls = ['https://a.example/']\ncron = '0 5 * * *'\n{line}"
+    )
+
+
+def test_a_browser_that_one_source_needs_fails_where_it_is_missing(here: Path) -> None:
+    watching(here, "mode = 'browser'")
+    assert found("chromium")[0].level == "fail"
+
+
+def test_a_store_that_one_source_has_of_its_own_is_tried_out_too(here: Path) -> None:
+    (here / "file").write_text("no folder")
+    watching(here, f"store = '{here / 'file' / 'store'}'")
+    assert [finding.level for finding in found("store", store=str(here / "store")) if finding.level != "warn"] == [
+        "ok",
+        "fail",
+    ]
+
+
+def test_a_check_that_cannot_be_made_ends_no_other(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: object) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(doctor.shutil, "disk_usage", refuse)
+    assert found("disk")[-1].level == "fail"
+    assert found("prefect")
+
+
+SCHEDULED = [{"active": True}]
+
+
+@pytest.mark.parametrize(
+    ("deployment", "warned"),
+    [
+        ({"status": "NOT_READY", "paused": False, "schedules": SCHEDULED}, True),
+        ({"status": "READY", "paused": False, "schedules": SCHEDULED}, False),  # another machine serves it
+        ({"status": "NOT_READY", "paused": True, "schedules": SCHEDULED}, False),
+        ({"status": "NOT_READY", "paused": False, "schedules": []}, False),
+    ],
+)
+def test_a_source_that_was_removed_and_still_has_runs_scheduled_is_told(deployment: Any, warned: bool) -> None:
+    """`serve` pauses what it serves when it ends; one that is killed does not, and nobody takes the runs."""
+    there = {"archive/default": {"status": "READY"}, "watch/gone": deployment}
+    told = [finding for finding in doctor._deployed(there, ()) if "watch/gone" in finding.what]
+    assert [finding.level for finding in told] == ["warn"] * warned
 
 
 def test_a_browser_is_started_and_its_version_told(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """Metrics are what the store, its run reports and the outbox hold, in Prometheus' own format."""
 
+import socket
+import time
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.errors import SettingsError
 from tasks.metrics import Metrics, Sample, as_text, serving_metrics
 from tasks.outbox import Outbox
 from tasks.prefect_api import PrefectApi
@@ -74,3 +77,59 @@ def test_they_are_served_on_loopback_under_one_path_alone() -> None:
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(url.replace("/metrics", "/"), timeout=5)
         caught.value.close()
+
+
+def test_a_store_and_a_server_that_hang_keep_nobody_waiting_and_hide_nothing_else(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "x")
+        hanging = load_settings(store="s3://bucket/x", s3_endpoint=address, attempts=1)
+        metrics = Metrics(hanging, PrefectApi(f"{address}/api", timeout_s=5), wait_s=0.5)
+        began = time.monotonic()
+        text = as_text(metrics.samples())
+        again = as_text(metrics.samples())
+    assert time.monotonic() - began < 4
+    for line in ("store_up 0", "prefect_up 0", "outbox_waiting 0"):
+        assert f"tearsheet_{line}\n" in text
+        assert f"tearsheet_{line}\n" in again
+
+
+def test_an_odd_report_hides_neither_the_others_nor_the_rest(settings: Settings) -> None:
+    odd = {"source": "odd", "kinds": 5, "bytes": "many", "page_seconds": {"median": "long"}, "alarms": 3}
+    with open_store(settings.store, settings) as store:
+        store.put_event(Event("report", NOW, detail=odd))
+        store.put_event(Event("report", NOW, detail={"source": "courier", "kinds": {"new": 2}}))
+    text = text_of(settings)
+    assert 'tearsheet_source_last_run_pages{source="courier",kind="new"} 2\n' in text
+    assert 'tearsheet_source_last_run_timestamp_seconds{source="odd"}' in text
+    assert "tearsheet_store_up 1\n" in text
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=f"127.0.0.1:{port}: no metrics: Address already in use"):
+            serving_metrics(port, list)
+
+
+def test_a_client_that_goes_away_is_nothing_to_talk_about(capsys: pytest.CaptureFixture[str]) -> None:
+    """Under JSON logs a traceback would be no JSON, either."""
+    asked: list[int] = []
+
+    def slowly() -> list[Sample]:
+        asked.append(1)
+        time.sleep(0.3)
+        return [Sample("runs", 1, {"deployment": "x" * 100}) for _ in range(50_000)]
+
+    with serving_metrics(0, slowly) as url:
+        with socket.create_connection(("127.0.0.1", int(url.split(":")[2].split("/")[0]))) as client:
+            client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            until = time.monotonic() + 5
+            while not asked and time.monotonic() < until:
+                time.sleep(0.01)
+        time.sleep(1)
+    assert asked
+    assert capsys.readouterr().err == ""

@@ -16,7 +16,7 @@ def answering() -> Iterator[Callable[..., tuple[str, list[str]]]]:
     """answering(status, …) gives the URL of a server that answers so, one after the other, and what it was asked."""
     servers: list[HTTPServer] = []
 
-    def start(*statuses: int) -> tuple[str, list[str]]:
+    def start(*statuses: int, body: bytes = b"true") -> tuple[str, list[str]]:
         asked: list[str] = []
 
         class Handler(BaseHTTPRequestHandler):
@@ -24,7 +24,7 @@ def answering() -> Iterator[Callable[..., tuple[str, list[str]]]]:
                 asked.append(self.headers.get("Authorization") or "")
                 self.send_response(statuses[min(len(asked), len(statuses)) - 1])
                 self.end_headers()
-                self.wfile.write(b"true")
+                self.wfile.write(body)
 
             def log_message(self, *args: object) -> None:
                 """Nothing."""
@@ -62,6 +62,16 @@ def test_credentials_are_sent_and_asked_for_where_they_are_missing(
     with pytest.raises(PrefectUnavailable, match="PREFECT_API_AUTH_STRING"):
         PrefectApi(url, "desk:secret").ask("/health")
     assert base64.b64decode(asked[0].removeprefix("Basic ")) == b"desk:secret"
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, b"<!doctype html>"), (404, b"{}")])
+def test_a_url_that_is_not_the_api_s_is_told_as_such(
+    answering: Callable[..., tuple[str, list[str]]], status: int, body: bytes
+) -> None:
+    """Without /api Prefect's UI answers; that server runs, so \"start it\" would be no help."""
+    url, _ = answering(status, body=body)
+    with pytest.raises(PrefectUnavailable, match="it ends in /api"):
+        PrefectApi(url).ask("/admin/version")
 
 
 def test_no_server_is_no_health_and_no_url_no_api() -> None:

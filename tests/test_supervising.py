@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.supervising import HUNG_S, Part, Supervisor, marked_processes, stop_marked
+from tasks.supervising import HUNG_S, Part, Supervisor, marked_processes, rotate, stop_marked
 
 SLEEP = (sys.executable, "-S", "-c", "import time; time.sleep(60)")
 STUBBORN = (sys.executable, "-S", "-c", "import signal,time; signal.signal(15, signal.SIG_IGN); time.sleep(60)")
@@ -84,6 +84,40 @@ def test_a_part_that_ends_at_once_is_waited_for_longer_each_time(supervise: Call
     assert waits == ["0.5", "1", "2"]
     assert "exit 3" in said[0]
     assert not supervisor.ready
+
+
+def test_a_part_that_cannot_be_started_is_tried_again_and_the_others_go_on(
+    supervise: Callable[..., Supervisor], tmp_path: Path
+) -> None:
+    """No room for its log, say, or no memory for a process."""
+    said: list[str] = []
+    (tmp_path / "one.log").mkdir()
+    supervisor = supervise(said, one=SLEEP, two=SLEEP)
+    until(supervisor, lambda: bool(pid_of(supervisor, "two")))
+    assert said[0].startswith("one ended (not started: ")
+    (tmp_path / "one.log").rmdir()
+    until(supervisor, lambda: supervisor.ready)
+
+
+def test_a_signal_without_a_name_ends_a_part_and_not_us(supervise: Callable[..., Supervisor]) -> None:
+    said: list[str] = []
+    supervisor = supervise(said, one=SLEEP)
+    until(supervisor, lambda: supervisor.ready)
+    os.kill(pid_of(supervisor, "one"), signal.SIGRTMIN + 1)
+    until(supervisor, lambda: bool(said))
+    assert f"killed by signal {signal.SIGRTMIN + 1}" in said[0]
+
+
+def test_a_log_that_cannot_be_put_aside_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.supervising.LOG_BYTES", 3)
+    log = tmp_path / "one.log"
+    log.write_text("1234")
+    (tmp_path / "one.log.1").mkdir()  # as on a full disk: an OSError
+    rotate(log)
+    assert log.read_text() == "1234"
+    (tmp_path / "one.log.1").rmdir()
+    rotate(log)
+    assert (log.read_text(), (tmp_path / "one.log.1").read_text()) == ("", "1234")
 
 
 def test_a_part_that_answers_no_longer_is_killed_and_started_again(tmp_path: Path) -> None:

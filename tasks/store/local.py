@@ -21,7 +21,7 @@ from types import TracebackType
 
 from tasks.errors import MissingPart, StoreUnavailable
 
-__all__ = ["LocalS3", "ending_with_us", "find_weed", "free_ports", "new_keys"]
+__all__ = ["LocalS3", "all_ports", "ending_with_us", "find_weed", "free_ports", "new_keys"]
 
 START_S = 30.0  # a start takes .6 to 1 s
 STOP_S = 5.0  # a clean stop takes 2.3 s; killing it then loses nothing that was acknowledged
@@ -125,7 +125,7 @@ class LocalS3:
 
     def sweep(self) -> None:
         """Take away the sockets that stay, some even after a clean stop."""
-        for port in (*self.ports.values(), self.ports["admin"] + GRPC_OFFSET):
+        for port in all_ports(self.ports):
             for left in SOCKETS.glob(f"seaweedfs-*-{port}.sock"):
                 left.unlink(missing_ok=True)
 
@@ -226,6 +226,11 @@ def free_ports() -> dict[str, int]:
                 _hold(held, port + GRPC_OFFSET)
                 ports["admin"] = port
         return ports
+
+
+def all_ports(ports: Mapping[str, int]) -> tuple[int, ...]:
+    """What the server listens at: the ports of free_ports(), and the one that follows from them."""
+    return (*ports.values(), ports["admin"] + GRPC_OFFSET)
 
 
 def _hold(held: contextlib.ExitStack, port: int) -> int:

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,23 @@ def test_a_server_that_does_not_answer_is_named(tmp_path: Path, code: str) -> No
     assert "`prefect server start`" in said
 
 
+def test_a_server_that_wants_credentials_is_not_called_silent(tmp_path: Path) -> None:
+    class Locked(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(401)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Locked) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        said = python(SERVE, tmp_path, PREFECT_API_URL=f"http://127.0.0.1:{server.server_port}/api")
+        server.shutdown()
+    assert "the Prefect server answered 401. Set PREFECT_API_AUTH_STRING" in said
+
+
 @pytest.mark.parametrize("name", ["DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED"])
 def test_telemetry_is_off_unless_the_user_says_otherwise(tmp_path: Path, name: str) -> None:
     code = f"import flows, os; print(os.environ[{name!r}])"
@@ -125,6 +144,23 @@ print(json.dumps([
     for d in found for s in d.schedules
 ]))
 """
+INTERVALS = """
+import json
+from datetime import UTC, datetime, timedelta
+from flows.deployments import deployments
+from tasks.sources import Source
+now = datetime.now(UTC)
+base = dict(kind="feed", at="https://a.example/feed", interval_s=86400.0)
+sources = [Source(name=name, **base) for name in ("never", "overdue", "lately")]
+found = deployments(sources, last_runs={"overdue": now - timedelta(days=3), "lately": now - timedelta(hours=20)})
+dates = {d.name: d.schedules[0].schedule.anchor_date - now for d in found[-3:]}
+print(json.dumps({name: date.total_seconds() for name, date in dates.items()}))
+"""
+UNTOLD = """
+import json
+from flows.deployments import deployments
+print(json.dumps([d.full_name for d in deployments([]) if "schedules" in d.model_fields_set]))
+"""
 FORMS = """
 import json
 from flows.deployments import DEFAULTS, watch, watch_wide
@@ -138,6 +174,27 @@ def test_a_source_runs_at_intervals_or_by_cron_and_a_paused_one_does_not(tmp_pat
         ["IntervalSchedule", "0:15:00", True, False],
         ["CronSchedule", "0 5 * * *", False, True],
     ]
+
+
+def test_what_a_form_takes_is_bounded_as_on_the_command_line(tmp_path: Path) -> None:
+    """Pruning what is younger than -5 days would take segments that a publisher is about to name."""
+    forms = json.loads(python(FORMS, tmp_path))
+    bounded = ("publish.keep", "publish.days", "watch.share", "watch.shares", "watch-wide.shares")
+    least = {name: forms[name.split(".")[0]][name.split(".")[1]].get("minimum") for name in bounded}
+    assert least == {**dict.fromkeys(bounded, 1), "watch.share": 0}
+
+
+def test_an_interval_counts_from_the_last_run_and_what_is_overdue_runs_soon(tmp_path: Path) -> None:
+    """Counted from the start of `serve`, a daily source would never run where that starts anew each morning."""
+    since = json.loads(python(INTERVALS, tmp_path))
+    assert 0 < since["never"] < 120
+    assert 0 < since["overdue"] < 120
+    assert since["lately"] == pytest.approx(-20 * 3_600, abs=1)
+
+
+def test_schedules_that_users_add_to_the_default_deployments_are_not_spoken_of(tmp_path: Path) -> None:
+    """Said to be none, they would be deleted; tests/flows/test_up.py has a server to show it."""
+    assert json.loads(python(UNTOLD, tmp_path)) == []
 
 
 def test_every_parameter_has_a_type_and_a_description_so_that_the_ui_shows_a_form(tmp_path: Path) -> None:

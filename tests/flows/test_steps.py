@@ -47,3 +47,4 @@ def test_a_store_is_made_absolute_unless_it_is_so(steps: Any) -> None:
     assert absolute("s3://bucket/prefix") == "s3://bucket/prefix"
     assert absolute("/srv/archive") == "/srv/archive"
     assert absolute("archive/") == str(Path.cwd() / "archive")
+    assert absolute("~/archive") == str(Path.home() / "archive")  # as every other command reads it

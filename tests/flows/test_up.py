@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,12 +97,45 @@ def test_its_status_is_told_and_a_second_one_is_refused(up: Up) -> None:
     assert up.run("up", "--status", "--data", str(up.data.parent / "other")).returncode == 1
 
 
+HANGUP = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, getattr(signal, sys.argv[1]))
+from flows.cli_up import _stop_on_signal
+stop = _stop_on_signal()
+os.kill(os.getpid(), signal.SIGHUP)
+print(stop.is_set())
+"""
+
+
+@pytest.mark.parametrize(("before", "stops"), [("SIG_DFL", "True"), ("SIG_IGN", "False")])
+def test_the_end_of_its_terminal_stops_it_unless_nohup_says_otherwise(before: str, stops: str) -> None:
+    command = [sys.executable, "-c", HANGUP, before]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == stops, done.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_all_of_it_listens_on_loopback_only(up: Up) -> None:
     from tests.store.test_local import listening
 
     found = {address for pid in [*marked_processes(up.data), up.process.pid] for address in listening(pid)}
     assert found == {"0100007F"}
+
+
+@pytest.mark.parametrize(("elsewhere", "allowed"), [(False, True), (True, False)])
+def test_a_web_page_of_another_site_may_not_talk_to_prefect(up: Up, elsewhere: bool, allowed: bool) -> None:
+    origin = "https://evil.example" if elsewhere else up.said["prefect"].replace("127.0.0.1", "localhost")
+    headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    request = urllib.request.Request(f"{up.said['api']}/flows/", method="OPTIONS", headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            told = answer.headers.get("Access-Control-Allow-Origin")
+    except urllib.error.HTTPError as error:
+        told = error.headers.get("Access-Control-Allow-Origin")
+        error.close()
+    assert (told == origin) is allowed
+    assert told in (origin, None)
 
 
 def test_runs_whose_heartbeat_stops_are_marked_by_an_automation_made_once(up: Up) -> None:
@@ -128,6 +162,10 @@ def test_the_doctor_finds_everything_served(up: Up) -> None:
 
 @pytest.mark.parametrize("name", ["s3", "prefect", "serve"])
 def test_a_part_that_is_killed_comes_back_on_the_same_port(up: Up, name: str) -> None:
+    audit = up.api.ask("/deployments/name/audit/default")
+    if not audit["schedules"]:
+        added = [{"schedule": {"cron": "40 3 * * *", "timezone": "UTC"}, "active": True}]
+        up.api.ask(f"/deployments/{audit['id']}/schedules", added)
     before = {part["name"]: part for part in up.status()["parts"]}
     os.kill(before[name]["pid"], signal.SIGKILL)
 
@@ -139,6 +177,9 @@ def test_a_part_that_is_killed_comes_back_on_the_same_port(up: Up, name: str) ->
     after = {part["name"]: part for part in until(f"{name} to come back", back, 90)["parts"]}
     assert after[name]["restarts"] == before[name]["restarts"] + 1
     assert after[name]["url"] == before[name]["url"]
+    # What a user has added in Prefect's UI is there still.
+    (kept,) = up.api.ask("/deployments/name/audit/default")["schedules"]
+    assert (kept["schedule"]["cron"], kept["active"]) == ("40 3 * * *", True)
 
 
 def test_after_all_that_a_run_still_archives(up: Up, site: str) -> None:

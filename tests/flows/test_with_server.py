@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tasks.doctor import _limit
+from tasks.prefect_api import PrefectApi
 from tasks.store.local import LocalS3
 from tests.flows.conftest import Prefect, free_port, process, until
 
@@ -317,6 +319,31 @@ def test_a_source_is_run_in_shares_beside_each_other(prefect: Prefect, serving: 
     assert "Completed" in message
 
 
+WIDE = """
+import asyncio
+from datetime import UTC, datetime, timedelta
+from prefect.deployments.flow_runs import arun_deployment
+from flows.watch import _ended, watch
+async def main():
+    later = datetime.now(UTC) + timedelta(days=1)
+    run = await arun_deployment("watch/harbour", scheduled_time=later, timeout=0)
+    (waits,) = await asyncio.wait_for(_ended([run.id], begin_s=0), 30)
+    print(waits.state.type.value)
+    state = await watch("harbour", share=3, shares=3, return_state=True)
+    print(state.type.value, state.message)
+asyncio.run(main())
+"""
+
+
+def test_wide_runs_do_not_wait_for_each_other_for_ever_and_a_share_that_is_none_is_refused(
+    prefect: Prefect, serving: Path
+) -> None:
+    until("the deployment", lambda: is_served(prefect, "watch/harbour"), 60)
+    waits, refused = prefect.run_python(WIDE).splitlines()[-2:]
+    assert waits == "SCHEDULED"
+    assert refused.startswith("FAILED share: there is no share 3 of 3. Shares are counted from 0")
+
+
 LIMITED = """
 import asyncio
 from flows.watch import watch
@@ -335,7 +362,9 @@ def test_a_run_takes_a_slot_of_the_limit_that_the_settings_name_and_fails_withou
     refused = prefect.run_python(code, **environ).splitlines()[-1]
     assert refused.startswith("FAILED watch_limit: no such global concurrency limit is active: archive-runs")
     assert not [*(tmp_path / "store").rglob("*.wacz")]
+    assert [finding.level for finding in _limit(PrefectApi(prefect.url), "archive-runs")] == ["fail"]
 
     prefect.ask("/v2/concurrency_limits/", {"name": "archive-runs", "limit": 1, "active": True})
     assert prefect.run_python(code, **environ).splitlines()[-1].startswith("COMPLETED harbour: 4 found")
     assert prefect.ask("/v2/concurrency_limits/archive-runs")["active_slots"] == 0
+    assert [*_limit(PrefectApi(prefect.url), "archive-runs")] == []
