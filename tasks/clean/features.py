@@ -23,11 +23,12 @@ Array: TypeAlias = Any  # of numpy; its own types would only hide the arithmetic
 
 _WORD, _UPPER, _DIGIT, _STOP, _COMMA, _CJK, _END = (1 << shift for shift in range(7))
 _TOKEN: Final = re.compile(r"[^\W\d_]+|\d")
+_ASCII_TOKEN: Final = re.compile("[a-z]+|[0-9]")  # the same of lower-case ASCII, in two thirds of the time
 _LETTER: Final = re.compile(r"\w")
 _LOOKED_AT: Final = 280  # characters of a block whose words are looked up
 _LOOKED_UP: Final = 40  # words of a block
 _SHORT_LINE: Final = 40  # words
-_HEADINGS: Final = tuple(TAG_NUMBER[f"h{level}"] for level in range(1, 7))
+_H1, _H6 = TAG_NUMBER["h1"], TAG_NUMBER["h6"]  # the others lie between them
 _BOLD: Final = names("b em i strong")
 _PROSE_WORDS: Final = 12
 _PROSE_LINKED: Final = 0.35
@@ -123,8 +124,8 @@ class Table:
         self.index = np.arange(self.count)
         self.names: list[str] = []
         self.columns: list[Any] = []
-        self.tokens = [_TOKEN.findall(text[:_LOOKED_AT].lower())[:_LOOKED_UP] for text in texts]
-        self.text_start, self.text_end = np.array(page.text_start), np.array(page.text_end)
+        self.tokens = [_tokens(text[:_LOOKED_AT].lower())[:_LOOKED_UP] for text in texts]
+        self.text_start, self.text_end = _numbers(page.text_start), _numbers(page.text_end)
         self.sets = [set(tokens) for tokens in self.tokens]
         self.nodes, self.row_node, inline = _nodes(page, blocks)
         # Elements within a line that hold text.
@@ -170,33 +171,43 @@ def measure(page: Page, clues: Clues) -> Table | None:
     return table
 
 
+def _tokens(text: str) -> list[str]:
+    """The words and digits of a lower-case text."""
+    return (_ASCII_TOKEN if text.isascii() else _TOKEN).findall(text)
+
+
 def _nodes(page: Page, blocks: list[int]) -> tuple[Nodes, Array, Array]:
     """The nodes of a page, the node of each row, and the elements that are no nodes."""
-    line = np.array(page.line)
+    line = _numbers(page.line)
     on_its_own = line == np.arange(len(line))
     element, inline = np.flatnonzero(on_its_own), np.flatnonzero(~on_its_own)
     node_of = np.zeros(len(line), np.intp)
     node_of[element] = np.arange(len(element))
     node_of = node_of[line]
-    parent = node_of[np.array(page.parent)[element]]
+    parent = node_of[_numbers(page.parent)[element]]
     parent[0] = 0
     rows_before = np.zeros(len(page.owner) + 1, np.intp)
-    rows_before[np.array(blocks) + 1] = 1
+    rows_before[_numbers(blocks) + 1] = 1
     np.cumsum(rows_before, out=rows_before)
     listed = element.tolist()
     known: dict[tuple[str, str], int] = {}
-    signature = np.array([known.setdefault((page.tag[n], page.classes[n]), len(known)) for n in listed])
+    signature = _numbers([known.setdefault((page.tag[n], page.classes[n]), len(known)) for n in listed])
     nodes = Nodes(
         element,
         parent,
-        rows_before[np.array(page.block_start)[element]],
-        rows_before[np.array(page.block_end)[element]],
-        np.array([TAG_NUMBER.get(page.tag[n], -1) for n in listed]),
+        rows_before[_numbers(page.block_start)[element]],
+        rows_before[_numbers(page.block_end)[element]],
+        _numbers([TAG_NUMBER.get(tag, -1) for tag, _ in known])[signature],
         signature,
         list(known),
-        np.searchsorted(element, np.array(page.end)[element]),
+        np.searchsorted(element, _numbers(page.end)[element]),
     )
-    return nodes, node_of[np.array([page.owner[block] for block in blocks])], inline
+    return nodes, node_of[_numbers([page.owner[block] for block in blocks])], inline
+
+
+def _numbers(values: list[int]) -> Array:
+    """A list as an array; with its type told numpy takes two thirds of the time."""
+    return np.array(values, np.intp)
 
 
 def _running(values: Array) -> Array:
@@ -210,8 +221,8 @@ def _characters(table: Table) -> None:
     """What the characters of each row tell."""
     joined = "\n".join(table.texts) + "\n"
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
-    kinds = _KINDS[np.minimum(codes, 0xFFFF)]
-    lengths = np.array([len(text) for text in table.texts])
+    kinds = _KINDS.take(codes, mode="clip")  # the last one of the basic plane is of no kind, as are all above
+    lengths = _numbers(list(map(len, table.texts)))
     stops = np.cumsum(lengths + 1)
     starts, last = stops - lengths - 1, stops - 2
     word = (kinds & _WORD).view(bool)  # _WORD is bit 1
@@ -243,18 +254,18 @@ def _characters(table: Table) -> None:
     table.add("q", total(codes == 0x3F) > 0)
     table.add("dots", (codes[last] == 0x2026) | ((codes[last] == 0x2E) & (before_last == 0x2E)))
     seen = Counter(table.texts)
-    table.add("dup", np.array([min(seen[text], 9) for text in table.texts]))
+    table.add("dup", np.minimum(list(map(seen.__getitem__, table.texts)), 9))
 
 
 def _links(table: Table) -> None:
     """How much of each row is linked or bold; whether anybody sees it."""
     page = table.page
-    sizes = np.array([len(text.strip()) for text in page.texts])
-    starts = np.array(page.starts)[:-1]
-    rows = np.array(table.blocks)
+    sizes = _numbers([len(text.strip()) for text in page.texts])
+    starts = _numbers(page.starts)[:-1]
+    rows = _numbers(table.blocks)
     if len(sizes):
         whole = np.maximum(np.add.reduceat(sizes, starts), 1)[rows]
-        linked = np.add.reduceat(sizes * np.array(page.linked), starts)[rows]
+        linked = np.add.reduceat(sizes * np.array(page.linked, bool), starts)[rows]
     else:
         whole = linked = np.zeros(len(rows))
     table.linked = np.minimum(linked / whole, 1)
@@ -267,9 +278,9 @@ def _links(table: Table) -> None:
             links[block_start[n]] += 1
         elif tag in _BOLD:
             bold[block_start[n]] += before[text_end[n]] - before[text_start[n]]
-    table.hidden = np.array(page.hidden)[table.nodes.element[table.row_node]]
+    table.hidden = np.array(page.hidden, bool)[table.nodes.element[table.row_node]]
     table.add("ld", table.linked)
-    table.add("nl", np.minimum(np.array(links)[rows], 20))
+    table.add("nl", np.minimum(_numbers(links)[rows], 20))
     table.add("bold", np.minimum(np.array(bold)[rows] / whole, 1))
     table.add("hid", table.hidden)
 
@@ -300,7 +311,7 @@ def _quoted(table: Table, body: str) -> Any:
     """Which share of each row's words, in threes, stands in the article's text as the page's data have it."""
     if not body:
         return -1.0
-    known = _shingles(_TOKEN.findall(body.lower()))
+    known = _shingles(_tokens(body.lower()))
     pieces = [_shingles(tokens) for tokens in table.tokens]
     return np.array([len(own & known) / len(own) if own else 0.5 for own in pieces])
 
@@ -340,7 +351,7 @@ def _prose(table: Table) -> None:
     second = table.up[1]
     table.add("pgs", (second[np.maximum(before, 0)] == second) & (before >= 0))
     table.add("ngs", (second[np.minimum(after, count - 1)] == second) & (after < count))
-    first_lines = np.flatnonzero((table.nodes.tag == TAG_NUMBER["h1"]) & (table.nodes.last > table.nodes.first))
+    first_lines = np.flatnonzero((table.nodes.tag == _H1) & (table.nodes.last > table.nodes.first))
     if len(first_lines):
         rows = table.nodes.first[first_lines]
         headline = int(rows[np.argmin(np.abs(rows - begin))])
@@ -350,7 +361,7 @@ def _prose(table: Table) -> None:
         table.add("h1d", -99)
         table.add("h1run", -99)
     table.add("nh1", min(len(first_lines), 9))
-    is_heading = np.isin(table.tag, _HEADINGS)
+    is_heading = (table.tag >= _H1) & (table.tag <= _H6)
     above = _latest(np.where(is_heading, index, -1))
     table.heading, table.is_heading = above, is_heading
     known = above >= 0
@@ -376,14 +387,15 @@ def _latest(marked: Array) -> Array:
 def _places(table: Table) -> None:
     """What the tags around a row tell."""
     nodes = table.nodes
-    mine = np.array([_ANCESTOR_BIT.get(tag, 0) for tag, _ in nodes.makes])[nodes.signature]
-    around: list[int] = []
-    for parent, bits in zip(nodes.parent.tolist(), mine.tolist(), strict=True):
-        around.append(around[parent] | bits if around else bits)
+    around = np.array([_ANCESTOR_BIT.get(tag, 0) for tag, _ in nodes.makes])[nodes.signature]
+    upward = nodes.parent
+    while upward.any():  # each round looks twice as far up
+        around |= around[upward]
+        upward = upward[upward]
     articles = np.cumsum(nodes.tag == TAG_NUMBER["article"]) - 1
     first, second, third, _ = table.up
     table.depth = nodes.above(np.ones(len(nodes.tag), np.int64)) - 1
-    all_around = np.array(around)[first]
+    all_around = around[first]
     for number, tag in enumerate(_ANCESTORS):
         table.add(f"in_{tag}", all_around >> number & 1)
     table.add("depth", table.depth[first])

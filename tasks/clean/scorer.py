@@ -119,7 +119,9 @@ class Scorer:
     def class_scores(self, table: Table) -> Array:
         """What the names of classes and ids around each row say; log-odds."""
         page, nodes, told = table.page, table.nodes, self.told_by
-        near, far = np.array([told(classes)[:2] for _, classes in nodes.makes])[nodes.signature].T
+        asked = set(nodes.signature[nodes.last > nodes.first].tolist())  # the others have no row to say it of
+        makes = [told(classes)[:2] if make in asked else (0, 0) for make, (_, classes) in enumerate(nodes.makes)]
+        near, far = np.array(makes)[nodes.signature].T
         for number, n in enumerate(nodes.element.tolist()):
             if ident := page.idents[n]:
                 close, distant, _ = told(ident)

@@ -38,8 +38,7 @@ class Forest:
         step = max(1, min(_TREES, _AT_ONCE // max(rows, 1)))
         for at in range(0, count, step):
             trees = slice(at, min(at + step, count))
-            for _, node in self._steps(columns, trees):  # noqa: B007 the leaf is wanted
-                pass
+            *_, (_, node) = self._steps(columns, trees)
             total += self.values[DEPTH][trees].ravel().take(node, mode="wrap").sum(axis=0)
         return total / SCALE
 

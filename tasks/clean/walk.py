@@ -80,12 +80,11 @@ class Page:
         return folded("".join(self.texts[self.starts[block] : self.starts[block + 1]]))
 
 
-def _is_initial(element: etree._Element) -> bool:
+def _is_initial(element: etree._Element, text: str, classes: str) -> bool:
     """Whether a block-level element is the first letter of a paragraph, set large."""
-    text = element.text
-    if text is None or len(text) > _LONGEST_INITIAL or len(element) or not text.strip():
+    if len(text) > _LONGEST_INITIAL or len(element) or not text.strip():
         return False
-    return _INITIAL.search(element.get("class") or "") is not None
+    return _INITIAL.search(classes) is not None
 
 
 def _is_unclosed(control: etree._Element) -> bool:
@@ -206,7 +205,8 @@ def walk(root: etree._Element) -> Page:
             hidden = get("hidden")
             if hidden is not None and hidden != "until-found":
                 child_hidden = True
-            if flags & BLOCK and name and _is_initial(child):
+            text = child.text
+            if flags & BLOCK and name and text and _is_initial(child, text, name):
                 flags ^= BLOCK  # a drop cap belongs to the word after it, whatever tag it has
             if flags & BLOCK:
                 if len(texts) > opened:
@@ -232,7 +232,6 @@ def walk(root: etree._Element) -> Page:
             text_end.append(0)
             block_start.append(len(starts))
             block_end.append(0)
-            text = child.text
             if text and (len(texts) > opened or not text.isspace()):
                 texts.append(text)
                 holder.append(number)
