@@ -4,6 +4,7 @@ import dataclasses
 import subprocess
 import sys
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,21 @@ def test_a_host_is_asked_by_so_many_at_once_only(settings: Settings, tough: Toug
         list(archive_pages([tough.url(f"/number/{number}") for number in range(20)], tools, run=run))
 
     assert most == 2
+
+
+def test_trees_are_one_threads_work(tools: Tools, tough: ToughServer) -> None:
+    """What each thread freed glibc keeps for it: trees in all of them would take the memory of the largest so often."""
+
+    def run(stage: Callable[..., Any], *args: Any) -> Any:
+        ran[stage].add(threading.current_thread())
+        return stage(*args)
+
+    ran: defaultdict[Callable[..., Any], set[threading.Thread]] = defaultdict(set)
+    urls = [tough.url(f"/number/{number}") for number in range(20)]
+    assert all(outcome.ref for outcome in archive_pages(urls, tools, run=run))
+
+    with_trees = (pipeline.clean_stage, pipeline.pack_stage, pipeline.verify_stage)
+    assert len(set.union(*(ran[stage] for stage in with_trees))) == 1
 
 
 def test_stop_begins_no_further_page(tools: Tools, tough: ToughServer) -> None:
