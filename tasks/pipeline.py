@@ -23,7 +23,6 @@ from tasks.bundle.provenance import settings_digest
 from tasks.bundle.sign import Signer
 from tasks.bundle.verify import is_sound, verify_file
 from tasks.capture.browser import Browser, find_chromium
-from tasks.capture.decode import read_page
 from tasks.capture.fetch import Recorder
 from tasks.capture.hosts import Hosts
 from tasks.capture.partial import as_far_as_captured
@@ -32,7 +31,6 @@ from tasks.capture.probe import ErrorPages
 from tasks.capture.requisites import gather
 from tasks.capture.robots import Robots
 from tasks.capture.signs import Signs, load_signs, our_signs
-from tasks.capture.verdict import judge
 from tasks.catalog import Catalog, Heard, open_catalog
 from tasks.clean import RuleSet, load_rules
 from tasks.diff import diff_texts
@@ -42,15 +40,12 @@ from tasks.observing import observe
 from tasks.outbox import Kept, Outbox, deliver_first
 from tasks.outcome import Outcome
 from tasks.probing import asked_beside, held_against, is_doubtful
-from tasks.reading import Reading, read_whole
+from tasks.reading import Reading, read_capture
 from tasks.records import (
-    Article,
     Bundle,
     BundleRef,
     Capture,
     Exchange,
-    Metadata,
-    PageText,
     Problem,
     Validators,
     VerdictKind,
@@ -80,7 +75,6 @@ __all__ = [
     "capture_stage",
     "open_tools",
     "provenance_of",
-    "read_capture",
 ]
 
 R = TypeVar("R")
@@ -187,41 +181,6 @@ def _beside(capture: Capture, others: Iterable[Exchange]) -> Capture:
 def clean_stage(capture: Capture, tools: Tools) -> Reading:
     """The page decoded, cleaned, described and judged."""
     return read_capture(capture, tools.settings, tools.rules, tools.signs)
-
-
-def read_capture(capture: Capture, settings: Settings, rules: RuleSet, signs: Signs | None = None) -> Reading:
-    """What the page of a capture says, with these rules and signs of walls (None: those of the program).
-
-    Where a browser has drawn it and its DOM has more article than the HTML, what the DOM says.
-    """
-    page = read_page(capture.page, settings.max_decoded_bytes)
-    reading = _read(capture, page, settings, rules, signs)
-    dom = capture.rendered.resource("dom") if capture.rendered else None
-    if dom and page.text is not None:
-        with dom.body.open() as body:
-            drawn = PageText(page.media_type, body.read().decode("utf-8", "replace"), "utf-8", "http", page.flags)
-        of_dom = _read(capture, drawn, settings, rules, signs)
-        if _has_more(of_dom.article, reading.article):
-            article = replace(of_dom.article, source="dom") if of_dom.article else None
-            reading = replace(of_dom, page=page, article=article)
-    return replace(reading, verdict=as_far_as_captured(reading.verdict, capture))
-
-
-def _read(capture: Capture, page: PageText, settings: Settings, rules: RuleSet, signs: Signs | None) -> Reading:
-    article, metadata, facts = None, Metadata(), None
-    if page.text is not None:
-        rules = rules.on(capture.page.started_at.date())
-        headers = capture.page.headers
-        article, metadata, facts = read_whole(page.text, url=capture.final_url, rules=rules, headers=headers)
-    words = facts.words if facts else None
-    verdict = judge(capture, page, words, settings.thin_words, facts=facts, signs=signs)
-    return Reading(page, article, metadata, verdict, facts)
-
-
-def _has_more(drawn: Article | None, sent: Article | None) -> bool:
-    """Whether the DOM has more article: what the server sent is kept to unless it lacks a twentieth, and five words."""
-    words = sent.words if sent else 0
-    return drawn is not None and drawn.words > words + max(5, words // 20)
 
 
 def probe_stage(capture: Capture, tools: Tools) -> Capture | None:

@@ -33,7 +33,8 @@ from tasks.diff import Diff, diff_texts
 from tasks.errors import FixityError, FormatError, NotFound, PermanentError, TearsheetError
 from tasks.keys import signer_of
 from tasks.lineage import lineage_problems
-from tasks.pipeline import Reading, provenance_of, read_capture
+from tasks.pipeline import provenance_of
+from tasks.reading import Reading, read_capture
 from tasks.records import (
     Bundle,
     Capture,

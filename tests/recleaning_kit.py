@@ -5,7 +5,8 @@ from typing import Any
 
 from tasks.bundle.pack import pack_bundle
 from tasks.clean import RuleSet, load_rules
-from tasks.pipeline import provenance_of, read_capture
+from tasks.pipeline import provenance_of
+from tasks.reading import read_capture
 from tasks.recleaning import Job
 from tasks.records import Bundle, Capture
 from tasks.settings import Settings, config_dirs, load_settings

@@ -25,7 +25,7 @@ from tasks.clean import RuleSet, load_rules
 from tasks.clean.explain import Explanation, explain_page
 from tasks.cleaning import read_html
 from tasks.errors import FormatError, NotFound
-from tasks.pipeline import read_capture
+from tasks.reading import read_capture
 from tasks.records import Exchange, PageText, Removal, digest_of
 from tasks.retrieve import check_sound, fetched, read_shown
 from tasks.settings import Settings

@@ -32,7 +32,8 @@ from tasks.importing.rebuild import Originals, rebuild_capture
 from tasks.importing.report import FileReport, Heard, PageReport
 from tasks.keys import signer_of
 from tasks.lineage import lineage_problems
-from tasks.pipeline import provenance_of, read_capture
+from tasks.pipeline import provenance_of
+from tasks.reading import read_capture
 from tasks.records import Bundle, Capture, Problem
 from tasks.settings import Settings
 from tasks.store import Store, open_store

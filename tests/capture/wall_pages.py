@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tasks.pipeline import read_capture
+from tasks.reading import read_capture
 from tasks.records import Capture, Digest, Exchange, Verdict
 from tasks.settings import load_settings
 from tests.bundle.samples import MemoryBody

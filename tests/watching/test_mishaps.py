@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tasks import pipeline
+from tasks import reading as reading_module
 from tasks.errors import CaptureFailed, CaptureTransient
 from tasks.many_pages import archive_pages
+from tasks.pipeline import archive_page
 from tasks.sources import Discovery, Fetched, Source, discover
 from tasks.store.events import Event
 from tasks.watching import open_watched, watch_source
@@ -83,8 +84,8 @@ def test_an_entry_that_nobody_can_ask_for_is_passed_over_and_stops_no_other(url:
 
 def test_only_the_password_of_a_url_is_masked(site: Site, tmp_path: Path) -> None:
     with tools(site, tmp_path) as made:
-        at_sign = pipeline.archive_page("http://no-such-host.invalid//@bob/post", made)
-        secret = pipeline.archive_page("http://ada:secret@a.example/@x", made)
+        at_sign = archive_page("http://no-such-host.invalid//@bob/post", made)
+        secret = archive_page("http://ada:secret@a.example/@x", made)
     assert at_sign.url == "http://no-such-host.invalid//@bob/post"
     assert secret.url == "http://…@a.example/@x"
 
@@ -133,14 +134,14 @@ def test_one_page_that_brings_a_defect_to_light_stops_none_of_the_others(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.answers["/story-1"] = page("/story-1", "and a defect")
-    reading = pipeline.read_whole
+    reading = reading_module.read_whole
 
     def breaks(html: str, **more: Any) -> Any:
         if "and a defect" in html:
             raise RuntimeError("a defect")
         return reading(html, **more)
 
-    monkeypatch.setattr(pipeline, "read_whole", breaks)
+    monkeypatch.setattr(reading_module, "read_whole", breaks)
     with tools(site, tmp_path) as made:
         outcomes = {one.url: one for one in archive_pages([site.url(path) for path in PATHS], made)}
         report = watch_source(source(site), made)
