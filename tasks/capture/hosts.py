@@ -179,8 +179,10 @@ class Hosts:
         why = host.why = error.what
         if len(host.unanswered) < _UNANSWERED:
             host.unanswered.add(target.url if error.code in _OF_ONE_URL else object())
-        if len(host.unanswered) >= _UNANSWERED and self.manners.host_down_s:
-            host.down_until = self._clock() + self.manners.host_down_s
+        if len(host.unanswered) < _UNANSWERED or not self.manners.host_down_s:
+            return
+        known, host.down_until = self._clock() < host.down_until, self._clock() + self.manners.host_down_s
+        if not known:
             self.say(f"{target.authority} does not answer ({why}): left alone for {self.manners.host_down_s:.0f} s")
 
     def _host(self, target: Target) -> _Host:

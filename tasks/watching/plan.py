@@ -216,5 +216,8 @@ class _Asking:
             return True  # the capture refuses it too, and its outcome says why
         if answer.allowed:
             return True
-        (self.disallowed if answer.read or self.policy == "report" else self.unread).append((url, answer.reason))
+        if answer.read:
+            self.disallowed.append((url, answer.reason))
+        elif self.policy == "obey":
+            self.unread.append((url, answer.reason))
         return self.policy == "report"

@@ -42,7 +42,7 @@ def watch_source(
     share: tuple[int, int] = (0, 1),
     now: Callable[[], datetime] = _utc_now,
 ) -> Report:
-    """One run of `source`; `heard` is told each page's outcome as it comes.
+    """One run of `source`; `heard` is told each page's outcome once, as it comes; of one tried twice the second.
 
     Once `stopped` says so, no further page is begun. With `share` (number, of how many) only that share of the hosts
     is visited: for several workers beside each other. Raises CaptureTransient `under-way` where this very run is under
@@ -96,22 +96,33 @@ class _Job:
             self.heard(outcome)
         self._tell(unread)
         outcomes = {outcome.url: outcome for outcome in unread}
-        outcomes |= {outcome.url: outcome for outcome in self._archived(plan.due)}
+        outcomes |= {outcome.url: outcome for outcome in self._archived(plan.due, self._heard_if_final)}
         due = set(plan.due)
         again = [url for url, outcome in outcomes.items() if _may_pass(outcome) and url in due]
+        second: dict[str, Outcome] = {}
         if again and not self.stopped():
             self.tools.recorder.hosts.once_more()  # a moment has passed: it may have been our network's fault
-            outcomes |= {outcome.url: outcome for outcome in self._archived(again, told=_may_pass)}
-        return list(outcomes.values())
+            second = {outcome.url: outcome for outcome in self._archived(again, self.heard, told=_may_pass)}
+        for url in again:
+            if url not in second:  # the run was stopped before
+                self.heard(outcomes[url])
+        return list((outcomes | second).values())
+
+    def _heard_if_final(self, outcome: Outcome) -> None:
+        if not _may_pass(outcome):
+            self.heard(outcome)
 
     def _archived(
-        self, urls: Iterable[str], told: Callable[[Outcome], bool] = lambda outcome: False
+        self,
+        urls: Iterable[str],
+        heard: Callable[[Outcome], None],
+        told: Callable[[Outcome], bool] = lambda outcome: False,
     ) -> Iterator[Outcome]:
         """The outcomes of these pages; the store is told of all but those that `told` says it was told of."""
         with contextlib.closing(archive_stream(urls, self.tools, self.stopped)) as stream:
             there_is_more = True
             while there_is_more:
-                outcomes = self.run(archive_shard, stream, self.heard)
+                outcomes = self.run(archive_shard, stream, heard)
                 self._tell(outcome for outcome in outcomes if not (told(outcome) or _is_unvisited(outcome)))
                 yield from outcomes
                 there_is_more = len(outcomes) == SHARD_URLS

@@ -112,7 +112,7 @@ def test_a_page_whose_robots_txt_cannot_be_read_is_a_failure_of_this_run_and_not
     assert (paths(report), report.plan.due, heard) == ([("crane", False)], (), list(source.urls))
     assert report.failed[0].error is not None
     assert "robots.txt could not be read" in str(report.failed[0].error)
-    assert paths(reported) == [("crane", True)]
+    assert (paths(reported), reported.plan.disallowed) == ([("crane", True)], ())  # nobody forbade it
 
 
 def test_a_feed_that_cannot_be_read_ends_the_run(site: str, tmp_path: Path) -> None:
